@@ -1,0 +1,21 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The package's root directory, whether this file runs from the sources or from `dist/`. */
+export function packageRoot(): string {
+  for (let dir = dirname(fileURLToPath(import.meta.url)); ; dir = dirname(dir)) {
+    const file = join(dir, 'package.json');
+    if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'griffin-kernels') return dir;
+    if (dirname(dir) === dir) throw new Error(`package.json of griffin-kernels not found above ${fileURLToPath(import.meta.url)}`);
+  }
+}
+
+/** Where a user's tuned kernels live: `explicit`, else `$GRIFFIN_KERNELS_HOME`, else a per-user cache directory. */
+export function libraryDirectory(explicit?: string): string {
+  if (explicit !== undefined && explicit !== '') return explicit;
+  const fromEnvironment = process.env['GRIFFIN_KERNELS_HOME'];
+  if (fromEnvironment !== undefined && fromEnvironment !== '') return fromEnvironment;
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'griffin-kernels');
+}
