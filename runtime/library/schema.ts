@@ -1,0 +1,105 @@
+import { z } from 'zod';
+
+/**
+ * `winners.json` of a user's kernel library: what `griffin tune` found, per device key. The tuner writes it through these schemas and the
+ * runtime reads it through them, so that both always mean the same thing.
+ */
+
+const token = z.string().regex(/^[a-z0-9]+$/, 'a parameter value is a token of a-z and 0-9');
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 is 64 hexadecimal digits');
+/** A plain file name inside `DIR/kernels/`: nothing that leaves the directory. */
+const fileName = z.string().regex(/^[A-Za-z0-9._-]+$/, 'a plain file name without folders').refine((name) => name !== '.' && name !== '..', 'not a file name');
+const nanoseconds = z.number().nonnegative();
+const dims = z.record(z.string(), z.number().int().nonnegative());
+
+/** One tuned kernel: the winner of one problem on one device. */
+export const winnerEntrySchema = z.strictObject({
+  family: z.string(),
+  /** Compile-time parameters, e.g. `{ dtype: 'bf16' }`. */
+  params: z.record(z.string(), token),
+  /** Run-time sizes of the problem that was measured. */
+  dims,
+  isa: z.string(),
+  /** The kernel id; its symbol in the binary is `gk_` + this. */
+  kernelId: z.string().regex(/^[a-z0-9_]+$/, 'a kernel id is made of a-z, 0-9 and _'),
+  /** SHA-256 of the rendered source. */
+  sourceHash: sha256,
+  /** First line of the compiler's version, e.g. `g++ (Debian 12.2.0-14) 12.2.0`. */
+  compiler: z.string(),
+  binary: z.strictObject({
+    /** File name inside `DIR/kernels/`. */
+    file: fileName,
+    sha256,
+  }),
+  /** How it was measured, e.g. `plan-cold`. */
+  regime: z.string(),
+  medianNs: nanoseconds,
+  /** The default variant, measured in alternation with the winner. */
+  defaultNs: nanoseconds,
+  /** Share of the device's measured read bandwidth (or FMA rate), where that is the limit. */
+  roofShare: z.number().nonnegative().optional(),
+  /** ISO 8601. */
+  measuredAt: z.string(),
+});
+export type WinnerEntry = z.infer<typeof winnerEntrySchema>;
+
+/**
+ * Read selected neurons in place (`gather`) or pack them once per generation (`compact`)? Times are per decode step and layer;
+ * `compactionNs` is the one-off cost per layer. `choice` is the better one for a long generation; callers who know its length compute it.
+ */
+export const ffStrategyDecisionSchema = z.strictObject({
+  kind: z.literal('ff_strategy'),
+  /** hidden, intermediate, k. */
+  dims,
+  dtype: token,
+  choice: z.enum(['gather', 'compact']),
+  gatherNs: nanoseconds,
+  compactNs: nanoseconds,
+  compactionNs: nanoseconds,
+});
+export type FfStrategyDecision = z.infer<typeof ffStrategyDecisionSchema>;
+
+export const decisionSchema = z.discriminatedUnion('kind', [ffStrategyDecisionSchema]);
+
+/** The machine an entry was measured on, as `DeviceIdentity` describes it. */
+export const deviceIdentitySchema = z.object({
+  kind: z.string(),
+  name: z.string(),
+  key: z.string(),
+  isas: z.array(z.string()),
+  cores: z.number().int().positive(),
+  l1dBytes: z.number().nonnegative(),
+  l2Bytes: z.number().nonnegative(),
+  l3Bytes: z.number().nonnegative(),
+  memoryBytes: z.number().nonnegative(),
+});
+
+const deviceSectionSchema = z.strictObject({
+  device: deviceIdentitySchema,
+  entries: z.array(winnerEntrySchema),
+  decisions: z.array(decisionSchema).default([]),
+});
+export type DeviceWinners = z.infer<typeof deviceSectionSchema>;
+
+export const WINNERS_SCHEMA = 1;
+
+/** The whole file, strictly: what the tuner writes must pass this. */
+export const winnersSchema = z.strictObject({
+  schema: z.literal(WINNERS_SCHEMA),
+  /** By `DeviceIdentity.key`. */
+  devices: z.record(z.string(), deviceSectionSchema),
+});
+export type Winners = z.infer<typeof winnersSchema>;
+
+/** The envelope alone: entries are then checked one by one, so that one bad entry does not cost the others. */
+export const winnersEnvelopeSchema = z.object({
+  schema: z.literal(WINNERS_SCHEMA),
+  devices: z.record(
+    z.string(),
+    z.object({ device: z.unknown(), entries: z.array(z.unknown()), decisions: z.array(z.unknown()).default([]) }),
+  ),
+});
+
+export function emptyWinners(): Winners {
+  return { schema: WINNERS_SCHEMA, devices: {} };
+}
