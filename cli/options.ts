@@ -1,0 +1,65 @@
+/** Parsers for option values: each throws commander's InvalidArgumentError with what was expected, which ends in exit code 2. */
+import { InvalidArgumentError } from 'commander';
+
+/** Digits with an optional fraction and exponent: unlike Number(), neither '' nor '0x10' nor 'Infinity'. */
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+function decimal(text: string): number {
+  return DECIMAL.test(text.trim()) ? Number(text) : Number.NaN;
+}
+
+/** A parser for an integer in [min, max]. */
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER) {
+  return (text: string): number => {
+    const value = decimal(text);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Expected an integer ${max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`}.`);
+  };
+}
+
+/** A parser for a number in [min, max]; `openMin` excludes min itself. */
+export function real(min: number, max: number, options: { readonly openMin?: boolean } = {}) {
+  return (text: string): number => {
+    const value = decimal(text);
+    if (Number.isFinite(value) && (options.openMin === true ? value > min : value >= min) && value <= max) return value;
+    const range = max === Number.MAX_VALUE ? `${options.openMin === true ? 'above' : 'of at least'} ${min}` : `from ${min} to ${max}`;
+    throw new InvalidArgumentError(`Expected a number ${range}.`);
+  };
+}
+
+/** Share of the feed-forward neurons to keep. */
+export const density = (text: string): number => {
+  const value = decimal(text);
+  if (value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('Expected a share from 0 (no feed-forward neurons) to 1 (all of them: the full model).');
+};
+
+export function densityList(text: string): number[] {
+  return text.split(',').map((part) => density(part));
+}
+
+/** `5,9,2`: token ids; whether they are inside the vocabulary is for the model to say. */
+export function tokenIds(text: string): number[] {
+  if (text.trim() === '') throw new InvalidArgumentError('Expected token ids separated by commas, e.g. 5,9,2; found none.');
+  return text.split(',').map((part) => {
+    const trimmed = part.trim();
+    if (!/^\d+$/.test(trimmed)) throw new InvalidArgumentError(`Expected token ids separated by commas, e.g. 5,9,2; found '${trimmed}'.`);
+    return Number(trimmed);
+  });
+}
+
+/** For options that may be given several times. */
+export function collect(text: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), text];
+}
+
+/** `30s`, `2m`, `500ms`, `1h`: seconds. */
+export function duration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim());
+  const scale = { ms: 0.001, s: 1, m: 60, h: 3600 };
+  if (match !== null) {
+    const seconds = Number(match[1]) * scale[match[2] as keyof typeof scale];
+    if (seconds > 0) return seconds;
+  }
+  throw new InvalidArgumentError('Expected a length of time such as 30s, 2m or 1h.');
+}
