@@ -1,0 +1,153 @@
+import { GeneratorError } from './errors.js';
+import { requireFamily, type Form } from './ids.js';
+import type { AxisValues, Constraint, Dims, Family, Random, Variant, VariantContext } from './types.js';
+
+export interface SpaceOptions {
+  /** The form's family, where it is not in the registry. */
+  readonly family?: Family;
+  /** Sizes of the problem; absent for a form considered without one. */
+  readonly dims?: Dims;
+}
+
+export interface Violation {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** Everything that is wrong with a variant, each with its reason; empty when it is valid. */
+export function validate(variant: Variant, options: SpaceOptions = {}): readonly Violation[] {
+  const family = options.family ?? requireFamily(variant.family);
+  const wrong: Violation[] = [];
+  for (const spec of family.params) {
+    const value = variant.params[spec.name];
+    if (value === undefined || !spec.values.includes(value)) {
+      wrong.push({ name: spec.name, reason: `Parameter ${spec.name} is ${String(value)}; allowed are ${spec.values.join(', ')}.` });
+    }
+  }
+  for (const axis of family.axes) {
+    const value = variant.axes[axis.name];
+    if (value === undefined || !axis.values.includes(value)) {
+      wrong.push({ name: axis.name, reason: `Axis ${axis.name} is ${String(value)}; allowed are ${axis.values.join(', ')}.` });
+    }
+  }
+  for (const name of Object.keys(variant.axes)) {
+    if (!family.axes.some((axis) => axis.name === name)) wrong.push({ name, reason: `${family.name} has no axis ${name}.` });
+  }
+  if (wrong.length > 0) return wrong; // constraints may assume values from the lists
+  const context = contextOf(variant, variant.axes, options.dims);
+  return family.constraints.filter((constraint) => !constraint.holds(context)).map(({ name, reason }) => ({ name, reason }));
+}
+
+/** All valid variants of a form, in a fixed order: the last axis varies fastest. */
+export function* enumerate(form: Form, options: SpaceOptions = {}): Generator<Variant> {
+  const family = options.family ?? requireFamily(form.family);
+  for (let index = 0; index < rawSize(family); index++) {
+    const axes = axesAt(family, index);
+    if (holdsAll(family.constraints, contextOf(form, axes, options.dims))) yield variantOf(form, axes);
+  }
+}
+
+/** Number of valid variants of a form. */
+export function count(form: Form, options: SpaceOptions = {}): number {
+  let total = 0;
+  for (const _ of enumerate(form, options)) total++;
+  return total;
+}
+
+/** Number of points before constraints. */
+export function rawSize(family: Family): number {
+  return family.axes.reduce((product, axis) => product * axis.values.length, 1);
+}
+
+/**
+ * Up to `size` different valid variants, uniform over the valid ones, in random order; all of them when there are fewer. The same
+ * generator state gives the same sample. A partial Fisher–Yates shuffle of the raw indices, kept sparse, that skips invalid points:
+ * the first valid ones of a uniform random order are a uniform sample.
+ */
+export function sample(form: Form, size: number, random: Random, options: SpaceOptions = {}): readonly Variant[] {
+  const family = options.family ?? requireFamily(form.family);
+  const total = rawSize(family);
+  const moved = new Map<number, number>();
+  const found: Variant[] = [];
+  for (let i = 0; i < total && found.length < size; i++) {
+    const j = i + Math.floor(random() * (total - i));
+    const index = moved.get(j) ?? j;
+    moved.set(j, moved.get(i) ?? i);
+    moved.delete(i);
+    const axes = axesAt(family, index);
+    if (holdsAll(family.constraints, contextOf(form, axes, options.dims))) found.push(variantOf(form, axes));
+  }
+  return found;
+}
+
+export interface Exclusion extends Violation {
+  /** Points of the raw space that this constraint refuses, whatever the others say. */
+  readonly excluded: number;
+  /** Points that only this constraint refuses. */
+  readonly alone: number;
+}
+
+export interface SpaceReport {
+  readonly raw: number;
+  readonly valid: number;
+  readonly exclusions: readonly Exclusion[];
+}
+
+/** The size of a form's space and what each constraint takes from it. */
+export function describeSpace(form: Form, options: SpaceOptions = {}): SpaceReport {
+  const family = options.family ?? requireFamily(form.family);
+  const raw = rawSize(family);
+  const counts = family.constraints.map(() => ({ excluded: 0, alone: 0 }));
+  let valid = 0;
+  for (let index = 0; index < raw; index++) {
+    const context = contextOf(form, axesAt(family, index), options.dims);
+    const broken = family.constraints.flatMap((constraint, i) => (constraint.holds(context) ? [] : [i]));
+    if (broken.length === 0) valid++;
+    for (const i of broken) {
+      const entry = counts[i];
+      if (entry === undefined) continue;
+      entry.excluded++;
+      if (broken.length === 1) entry.alone++;
+    }
+  }
+  const exclusions = family.constraints.map(({ name, reason }, i) => ({ name, reason, excluded: counts[i]?.excluded ?? 0, alone: counts[i]?.alone ?? 0 }));
+  return { raw, valid, exclusions };
+}
+
+/** The variant used where nothing is tuned. Throws a GeneratorError when the family's own default violates a constraint. */
+export function defaultVariant(form: Form, options: SpaceOptions = {}): Variant {
+  const family = options.family ?? requireFamily(form.family);
+  const variant = variantOf(form, family.defaults({ isa: form.isa, params: form.params }));
+  const wrong = validate(variant, { ...options, family });
+  if (wrong.length > 0) {
+    const reasons = wrong.map(({ name, reason }) => `  ${name}: ${reason}`).join('\n');
+    throw new GeneratorError('VARIANT', `${family.name} on ${form.isa}: the default variant is not valid:\n${reasons}`);
+  }
+  return variant;
+}
+
+function axesAt(family: Family, index: number): AxisValues {
+  const axes: Record<string, number> = {};
+  let rest = index;
+  for (let i = family.axes.length - 1; i >= 0; i--) {
+    const axis = family.axes[i];
+    if (axis === undefined) continue;
+    const value = axis.values[rest % axis.values.length];
+    if (value !== undefined) axes[axis.name] = value;
+    rest = Math.floor(rest / axis.values.length);
+  }
+  // Own keys in declared order, so that two equal variants print alike.
+  return Object.fromEntries(family.axes.map((axis) => [axis.name, axes[axis.name] ?? 0]));
+}
+
+function variantOf(form: Form, axes: AxisValues): Variant {
+  return { family: form.family, params: form.params, isa: form.isa, axes };
+}
+
+function contextOf(form: Form, axes: AxisValues, dims: Dims | undefined): VariantContext {
+  return { isa: form.isa, params: form.params, axes, ...(dims === undefined ? {} : { dims }) };
+}
+
+function holdsAll(constraints: readonly Constraint[], context: VariantContext): boolean {
+  return constraints.every((constraint) => constraint.holds(context));
+}
