@@ -1,0 +1,104 @@
+import type { FfStrategyDecision, WinnerEntry } from './schema.js';
+
+/** A kernel family at concrete parameters and sizes: what the runtime asks the library for. */
+export interface KernelProblem {
+  readonly family: string;
+  /** Compile-time parameters, e.g. `{ dtype: 'bf16' }`; `{}` for families without. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Run-time sizes, e.g. `{ rows: 1, in: 4096, out: 32000 }`. */
+  readonly dims: Readonly<Record<string, number>>;
+}
+
+/**
+ * - `exact`: a winner measured at these very sizes on this device;
+ * - `nearest`: the winner of the nearest measured sizes of the same form on this device;
+ * - `default`: the shipped default variant: nothing was measured.
+ */
+export type DispatchKind = 'exact' | 'nearest' | 'default';
+
+export type Choice =
+  | { readonly how: 'exact'; readonly entry: WinnerEntry; readonly detail: string }
+  | { readonly how: 'nearest'; readonly entry: WinnerEntry; readonly detail: string }
+  | { readonly how: 'default'; readonly detail: string };
+
+/**
+ * Picks the winner for a problem, or says that the default is to be used.
+ *
+ * @param entries usable winners of this device (binary checked)
+ * @param isas instruction sets that may run, weakest first; the last is the device's own
+ */
+export function chooseWinner(problem: KernelProblem, entries: readonly WinnerEntry[], isas: readonly string[]): Choice {
+  const sameForm = entries.filter((entry) => entry.family === problem.family && isas.includes(entry.isa) && sameRecord(entry.params, problem.params));
+  let best: WinnerEntry | null = null;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (const entry of sameForm) {
+    const distance = shapeDistance(problem.dims, entry.dims);
+    if (distance < bestDistance || (distance === bestDistance && best !== null && entry.medianNs < best.medianNs)) {
+      best = entry;
+      bestDistance = distance;
+    }
+  }
+  if (best === null) return { how: 'default', detail: `nothing measured for ${describeForm(problem)} on this device` };
+  const measured = `${best.kernelId}, ${Math.round(best.medianNs)} ns at ${describeDims(best.dims)}`;
+  if (bestDistance === 0) return { how: 'exact', entry: best, detail: measured };
+  return { how: 'nearest', entry: best, detail: `${measured}; nearest to ${describeDims(problem.dims)}` };
+}
+
+/**
+ * Distance of two shapes: Euclidean over the logarithms of their sizes, so that 1000 is as far from 2000 as 2000 from 4000.
+ * Infinite when they do not name the same sizes (they are then not the same kind of problem).
+ */
+export function shapeDistance(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): number {
+  const names = Object.keys(a);
+  if (names.length !== Object.keys(b).length) return Number.POSITIVE_INFINITY;
+  let sum = 0;
+  for (const name of names) {
+    const other = b[name];
+    if (other === undefined) return Number.POSITIVE_INFINITY;
+    sum += Math.log((a[name]! + 1) / (other + 1)) ** 2;
+  }
+  return Math.sqrt(sum);
+}
+
+/**
+ * Whether to pack the kept neurons once and read the packed copy, for a generation of `steps` sparse steps: compares the measured
+ * costs at the nearest k of the same layer shape. Null when nothing was measured.
+ */
+export function chooseStrategy(
+  problem: { readonly hidden: number; readonly intermediate: number; readonly k: number; readonly dtype: string; readonly steps: number },
+  decisions: readonly FfStrategyDecision[],
+): { readonly choice: 'gather' | 'compact'; readonly detail: string } | null {
+  let best: FfStrategyDecision | null = null;
+  for (const decision of decisions) {
+    if (decision.dtype !== problem.dtype || decision.dims['hidden'] !== problem.hidden || decision.dims['intermediate'] !== problem.intermediate) continue;
+    const k = decision.dims['k'];
+    if (k === undefined) continue;
+    if (best === null || Math.abs(k - problem.k) < Math.abs(best.dims['k']! - problem.k)) best = decision;
+  }
+  if (best === null) return null;
+  const gather = problem.steps * best.gatherNs;
+  const compact = best.compactionNs + problem.steps * best.compactNs;
+  return {
+    choice: compact < gather ? 'compact' : 'gather',
+    detail: `${problem.steps} steps per layer: gather ${Math.round(gather)} ns, compact ${Math.round(compact)} ns (measured at ${describeDims(best.dims)})`,
+  };
+}
+
+/** The parameters in a stable spelling, e.g. `linear_gemm(dtype=bf16, layout=outin)`. */
+export function describeForm(problem: Pick<KernelProblem, 'family' | 'params'>): string {
+  const params = Object.keys(problem.params)
+    .sort()
+    .map((name) => `${name}=${problem.params[name]!}`);
+  return `${problem.family}(${params.join(', ')})`;
+}
+
+function describeDims(dims: Readonly<Record<string, number>>): string {
+  return Object.entries(dims)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
+}
+
+export function sameRecord(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}
