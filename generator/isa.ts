@@ -24,6 +24,8 @@ export interface IsaSpec {
  * - `-fno-semantic-interposition -fno-plt`: calls inside an object stay direct.
  * - `-fno-stack-protector`: a distribution default that costs a check in every function with an array.
  * - `-fno-ident`: no compiler version string in the file, so that equal code gives equal bytes.
+ * - `-Wl,-z,defs`: a function that nobody defines fails here, with its name, and not when the object is loaded.
+ * - `-Wl,--as-needed`: no dependency on the C++ runtime library unless something uses it.
  */
 export const COMMON_FLAGS: readonly string[] = [
   '-std=c++17',
@@ -42,6 +44,8 @@ export const COMMON_FLAGS: readonly string[] = [
   '-fno-plt',
   '-fno-stack-protector',
   '-fno-ident',
+  '-Wl,-z,defs',
+  '-Wl,--as-needed',
 ];
 
 const AVX2 = ['-mavx2', '-mfma', '-mf16c'];
