@@ -1,0 +1,114 @@
+/**
+ * Which variant of one problem to try next. Pure and seeded: the same seed and the same observations give the same proposals.
+ *
+ * Order: the default variant, then what other problems of the same form found good, then a mix of neighbours of the best (one axis,
+ * one step) and a uniform random sample. A space that the budget covers is thereby searched exhaustively, since nothing is proposed
+ * twice. Problems of one form share their random order, so that they share compiled kernels.
+ */
+import { kernelId, type Form } from '../generator/ids.js';
+import { count, defaultVariant, enumerate, rawSize, sample, validate } from '../generator/space.js';
+import type { Dims, Family, Variant } from '../generator/types.js';
+import { seededRandom, shuffled } from './statistics.js';
+
+/** Above this many raw points the pool is a uniform sample; neighbours are still looked up in the whole space. */
+const POOL_LIMIT = 4096;
+/** Neighbours are taken around this many of the best variants. */
+const ELITE = 3;
+
+export interface SearchOptions {
+  readonly form: Form;
+  readonly family: Family;
+  readonly dims: Dims;
+  readonly seed: number;
+}
+
+export interface Search {
+  /** Valid variants, or the pool limit where the space is larger. */
+  readonly size: number;
+  readonly defaultVariant: Variant;
+  /** Up to `n` variants that were not proposed before; fewer (none) when the space is exhausted. */
+  propose(n: number): readonly Variant[];
+  /** How many can still be proposed (at least). */
+  remaining(): number;
+  /** The median of a measured variant, or null when it failed. */
+  observe(variant: Variant, medianNs: number | null): void;
+  /** Variants to try first, e.g. winners of another problem of the same form. Those outside this problem's space are ignored. */
+  suggest(variants: readonly Variant[]): void;
+  /** Measured variants, fastest first; ties by kernel id. */
+  ranking(): readonly { readonly variant: Variant; readonly medianNs: number }[];
+}
+
+export function createSearch(options: SearchOptions): Search {
+  const { form, family, dims } = options;
+  const space = { family, dims };
+  const random = seededRandom(options.seed);
+  const first = defaultVariant(form, { family });
+  const id = (variant: Variant): string => kernelId(variant, family);
+  const raw = rawSize(family);
+  const pool = raw <= POOL_LIMIT ? shuffled([...enumerate(form, space)], random) : [...sample(form, POOL_LIMIT, random, space)];
+  const size = raw <= POOL_LIMIT ? pool.length : Math.max(pool.length, Math.min(POOL_LIMIT, count(form, space)));
+  const proposed = new Set<string>();
+  const measured = new Map<string, { variant: Variant; medianNs: number }>();
+  const hints: Variant[] = [];
+  let poolAt = 0;
+
+  function take(variant: Variant | undefined, into: Variant[]): void {
+    if (variant === undefined || proposed.has(id(variant))) return;
+    proposed.add(id(variant));
+    into.push(variant);
+  }
+  function nextRandom(): Variant | undefined {
+    while (poolAt < pool.length) {
+      const variant = pool[poolAt++];
+      if (variant !== undefined && !proposed.has(id(variant))) return variant;
+    }
+    return undefined;
+  }
+  function ranking(): { variant: Variant; medianNs: number }[] {
+    return [...measured.values()].sort((a, b) => a.medianNs - b.medianNs || (id(a.variant) < id(b.variant) ? -1 : 1));
+  }
+  function neighbourQueue(): Variant[] {
+    return ranking()
+      .slice(0, ELITE)
+      .flatMap(({ variant }) => neighbours(variant, family).filter((near) => !proposed.has(id(near)) && validate(near, space).length === 0));
+  }
+
+  return {
+    size,
+    defaultVariant: first,
+    propose(n) {
+      const result: Variant[] = [];
+      if (n > 0 && !proposed.has(id(first))) take(first, result);
+      while (result.length < n && hints.length > 0) take(hints.shift(), result);
+      const near = neighbourQueue();
+      for (let turn = 0; result.length < n; turn++) {
+        const before = result.length;
+        const local = turn % 2 === 0 && near.length > 0;
+        const variant = local ? near.shift() : (nextRandom() ?? near.shift());
+        if (variant === undefined) break;
+        take(variant, result);
+        if (result.length === before && near.length === 0 && poolAt >= pool.length) break;
+      }
+      return result;
+    },
+    remaining: () => Math.max(0, pool.filter((variant) => !proposed.has(id(variant))).length + (proposed.has(id(first)) ? 0 : 1)),
+    observe(variant, medianNs) {
+      proposed.add(id(variant));
+      if (medianNs !== null) measured.set(id(variant), { variant, medianNs });
+    },
+    suggest(variants) {
+      for (const variant of variants) if (!proposed.has(id(variant)) && validate(variant, space).length === 0) hints.push(variant);
+    },
+    ranking,
+  };
+}
+
+/** Variants that differ by one step on one axis, in the order of the axes. They may violate constraints. */
+export function neighbours(variant: Variant, family: Family): readonly Variant[] {
+  return family.axes.flatMap((axis) => {
+    const at = axis.values.indexOf(variant.axes[axis.name] ?? Number.NaN);
+    return [axis.values[at - 1], axis.values[at + 1]]
+      .filter((value): value is number => at >= 0 && value !== undefined)
+      .map((value) => ({ ...variant, axes: { ...variant.axes, [axis.name]: value } }));
+  });
+}

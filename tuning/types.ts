@@ -1,0 +1,75 @@
+/** Words of the tuner: what is tuned, what can happen to a candidate, and the keys under which results are remembered. */
+import type { AxisValues, Dims, Params, Problem } from '../generator/types.js';
+
+/** A problem of a model, with how often the model runs it. */
+export interface TuningProblem {
+  readonly problem: Problem;
+  /** For people, e.g. `decode qkv`. */
+  readonly label: string;
+  /** Launches per generated token. */
+  readonly callsPerToken: number;
+  /** Launches per prompt chunk of `prefillChunk` tokens. */
+  readonly callsPerChunk: number;
+}
+
+/**
+ * What became of a candidate. Every state but `ok` carries a message that a report can print; only `ok` candidates can win.
+ *
+ * - `compile-failed`: the compiler or the loader refused it.
+ * - `wrong`: an output differs from the reference by more than its bound, was left unwritten, an input was changed, or thread counts disagree.
+ * - `out-of-bounds`: bytes beside a buffer were written.
+ * - `crashed`: its process died. `timed-out`: its process was stopped at the time limit.
+ * - `too-slow`: correct, but so far behind the best that measuring was stopped early.
+ */
+export type CandidateOutcome =
+  | { readonly state: 'ok'; readonly message: string; readonly samplesNs: readonly number[] }
+  | { readonly state: 'too-slow'; readonly message: string; readonly samplesNs: readonly number[] }
+  | { readonly state: FailedState; readonly message: string };
+export type FailedState = 'compile-failed' | 'wrong' | 'out-of-bounds' | 'crashed' | 'timed-out';
+export type OutcomeState = CandidateOutcome['state'];
+export const OUTCOME_STATES = ['ok', 'too-slow', 'compile-failed', 'wrong', 'out-of-bounds', 'crashed', 'timed-out'] as const satisfies readonly OutcomeState[];
+
+export function isMeasured(outcome: CandidateOutcome): outcome is CandidateOutcome & { readonly samplesNs: readonly number[] } {
+  return outcome.state === 'ok' || outcome.state === 'too-slow';
+}
+
+/** A compiled kernel: a shared object and the id inside it. */
+export interface KernelBinary {
+  readonly kernelId: string;
+  /** Path of the shared object. */
+  readonly path: string;
+}
+
+/** A candidate of one problem. */
+export interface Candidate {
+  readonly axes: AxisValues;
+  readonly kernelId: string;
+  /** SHA-256 of the rendered source. */
+  readonly sourceHash: string;
+}
+
+/** Everything that must be equal for an old result to answer for a new one. */
+export interface ResultKey {
+  readonly problem: string;
+  readonly kernelId: string;
+  readonly sourceHash: string;
+  readonly deviceKey: string;
+  readonly compiler: string;
+  readonly regime: string;
+}
+
+export function resultKeyText(key: ResultKey): string {
+  return [key.problem, key.kernelId, key.sourceHash, key.deviceKey, key.compiler, key.regime].join('\u0000');
+}
+
+/** A problem as one line, equal for equal problems whatever the order of their keys, e.g. `linear_gemv[dtype=bf16](in=256,out=512,rows=1)`. */
+export function problemKey(problem: Problem): string {
+  return `${problem.family}[${listing(problem.params)}](${listing(problem.dims)})`;
+}
+
+function listing(values: Params | Dims): string {
+  return Object.entries(values)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',');
+}
