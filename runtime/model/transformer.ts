@@ -58,13 +58,13 @@ export function recordDecode(context: RecordContext, path: FeedForwardPath): Pla
 }
 
 /**
- * One chunk of the prompt: `rows` tokens (read from `state`) from the activations' token buffer, at the position of `state`. With
- * `statistic`, every layer adds its squared FF statistic to `scores`.
+ * One chunk of the prompt: up to `rows` tokens (how many is read from `state`) from the activations' token buffer, at the position of
+ * `state`. With `statistic`, every layer adds its squared FF statistic to `scores`.
  */
-export function recordPrefill(context: RecordContext, options: { readonly statistic: boolean }): Plan {
+export function recordPrefill(context: RecordContext, options: { readonly rows: number; readonly statistic: boolean }): Plan {
   const { weights, shared, activations } = context;
   const recorder = context.device.record(options.statistic ? 'prefill with statistic' : 'prefill');
-  const step = new StepRecorder(context, recorder, { rows: activations.rows, rowsArg: { buffer: shared.state, index: STATE.rows } });
+  const step = new StepRecorder(context, recorder, { rows: options.rows, rowsArg: { buffer: shared.state, index: STATE.rows } });
   step.embed(activations.tokens);
   weights.layers.forEach((layer, index) => {
     step.attentionBlock(layer, index, 'attention_prefill');
