@@ -1,0 +1,132 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { LibraryError } from '../errors.js';
+import { packageRoot } from '../paths.js';
+
+/**
+ * What ships with the package: `generated/manifest.json` (the default kernel of every form, as source) and `build/kernels/index.json`
+ * (the same kernels, compiled for this machine by `npm run build`). Both are written through these schemas.
+ */
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 is 64 hexadecimal digits');
+const kernelId = z.string().regex(/^[a-z0-9_]+$/, 'a kernel id is made of a-z, 0-9 and _');
+const fileName = z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/, 'a plain file name without folders');
+
+const familySchema = z.strictObject({
+  summary: z.string(),
+  /** Names of compile-time parameters in the order in which ids spell them. */
+  params: z.array(z.string()),
+  /** Tensors in launch order. */
+  tensors: z.array(z.strictObject({ name: z.string(), role: z.enum(['input', 'output', 'inout']), optional: z.boolean() })),
+  /** Scalars in launch order; ints and floats are numbered apart. */
+  scalars: z.array(z.strictObject({ name: z.string(), type: z.enum(['int', 'float']), dynamic: z.boolean() })),
+});
+export type ManifestFamily = z.infer<typeof familySchema>;
+
+const formSchema = z.strictObject({
+  family: z.string(),
+  params: z.record(z.string(), z.string()),
+  isa: z.string(),
+  /** Id of the default variant. */
+  kernel: kernelId,
+  /** Path of its source inside `generated/`. */
+  source: z.string().regex(/^cpu\/[a-z0-9]+\/[a-z0-9_]+\.cc$/, 'a path like cpu/avx2/<kernel id>.cc'),
+  /** SHA-256 of the standalone source (prelude included, without the banner). */
+  sha256,
+});
+export type ManifestForm = z.infer<typeof formSchema>;
+
+export const MANIFEST_SCHEMA = 1;
+export const manifestSchema = z.strictObject({
+  generatedBy: z.string(),
+  schema: z.literal(MANIFEST_SCHEMA),
+  /** GK_ABI_VERSION that the sources were written against. */
+  abi: z.number().int().positive(),
+  families: z.record(z.string(), familySchema),
+  /** By form id, e.g. `ff_down_gather__bf16__avx512`. */
+  forms: z.record(z.string(), formSchema),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+const objectSchema = z.strictObject({
+  file: fileName,
+  sha256,
+  /** Hash of sources, flags and compiler: unchanged means up to date. */
+  key: sha256,
+  kernels: z.array(kernelId).min(1),
+});
+export type KernelObject = z.infer<typeof objectSchema>;
+
+export const KERNEL_INDEX_SCHEMA = 1;
+export const kernelIndexSchema = z.strictObject({
+  schema: z.literal(KERNEL_INDEX_SCHEMA),
+  /** First line of the compiler's version. */
+  compiler: z.string(),
+  /** Shared objects by instruction set. A kernel's symbol is `gk_` + its id. */
+  isas: z.record(z.string(), z.array(objectSchema)),
+});
+export type KernelIndex = z.infer<typeof kernelIndexSchema>;
+
+/** `generated/` of this package. */
+export function generatedDirectory(): string {
+  return join(packageRoot(), 'generated');
+}
+
+/** `build/kernels/` of this package: the compiled default kernels. */
+export function defaultKernelDirectory(): string {
+  return join(packageRoot(), 'build', 'kernels');
+}
+
+/** Reads `generated/manifest.json`. Throws a LibraryError when it is missing or is not one. */
+export function readManifest(directory = generatedDirectory()): Manifest {
+  return readJson(join(directory, 'manifest.json'), manifestSchema, 'kernel manifest', 'npm run generate');
+}
+
+/** Reads `build/kernels/index.json`. Throws a LibraryError when it is missing or is not one. */
+export function readKernelIndex(directory = defaultKernelDirectory()): KernelIndex {
+  return readJson(join(directory, 'index.json'), kernelIndexSchema, 'index of default kernels', 'npm run build:kernels');
+}
+
+/**
+ * The form of a family at parameters on an instruction set, with its default kernel. Throws a LibraryError that lists what there is when
+ * the family, a parameter or the instruction set is unknown.
+ */
+export function findForm(manifest: Manifest, family: string, params: Readonly<Record<string, string>>, isa: string): ManifestForm {
+  const known = manifest.families[family];
+  if (known === undefined) throw new LibraryError(`unknown kernel family "${family}"; there are: ${Object.keys(manifest.families).join(', ')}`);
+  const values = known.params.map((name) => params[name] ?? '');
+  const id = `${family}__${values.join('_') || 'any'}__${isa}`;
+  const form = manifest.forms[id];
+  if (form === undefined) {
+    const forms = Object.keys(manifest.forms).filter((name) => name.startsWith(`${family}__`));
+    throw new LibraryError(`no kernel form ${id}; ${family} has: ${forms.join(', ')}`);
+  }
+  return form;
+}
+
+/** The object that holds a kernel among those built for its instruction set, or undefined. */
+export function findObject(index: KernelIndex, isa: string, kernel: string): KernelObject | undefined {
+  return index.isas[isa]?.find((object) => object.kernels.includes(kernel));
+}
+
+function readJson<T>(path: string, schema: z.ZodType<T>, what: string, remedy: string): T {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new LibraryError(`cannot read the ${what}: ${path}: ${(error as Error).message}`, { remedy, cause: error });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new LibraryError(`the ${what} is not JSON: ${path}: ${(error as Error).message}`, { remedy, cause: error });
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new LibraryError(`the ${what} is not valid: ${path}: at ${issue?.path.join('.') || 'the top'}: ${issue?.message ?? 'unknown'}`, { remedy });
+  }
+  return parsed.data;
+}
