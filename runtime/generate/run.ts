@@ -30,6 +30,8 @@ export interface RunRequest {
   /** At least one id, all inside the vocabulary; prompt + new tokens within the position limit. */
   readonly promptIds: readonly number[];
   readonly options: ResolvedOptions;
+  /** Tokens that end the text, unless `ignoreEos`. */
+  readonly eosTokenIds: readonly number[];
   readonly advise: StrategyAdvice;
 }
 
@@ -53,7 +55,10 @@ export async function* runTokens(engine: Engine, request: RunRequest, report: Ru
 
   engine.prepare(promptIds.length + newTokens, Math.min(options.prefillChunk, config.maxPositions));
   writeSettings(engine, promptIds, options, k);
-  const aborted = (): boolean => options.signal?.aborted === true;
+  const aborted = (): boolean => {
+    engine.requireOpen();
+    return options.signal?.aborted === true;
+  };
   let produced = 0;
   try {
     // The prompt. In class mode its last token is left for the sparse step, unless it is the only one to select from.
@@ -89,12 +94,12 @@ export async function* runTokens(engine: Engine, request: RunRequest, report: Ru
       const tokenId = new Int32Array(engine.shared.state.read(0, STATE_SLOTS * 4).buffer)[STATE.token]!;
       produced++;
       if (index === 0 && options.dumpLogits) report.firstLogits = readLogits(engine);
-      const finish = !options.ignoreEos && config.eosTokenIds.includes(tokenId) ? 'eos' : index === newTokens - 1 ? 'length' : null;
+      const finish = !options.ignoreEos && request.eosTokenIds.includes(tokenId) ? 'eos' : index === newTokens - 1 ? 'length' : null;
       yield { tokenId, finish };
       if (finish !== null) return;
     }
   } finally {
-    if (options.dumpLogits && produced > 0) report.lastLogits = readLogits(engine);
+    if (options.dumpLogits && produced > 0 && !engine.closed) report.lastLogits = readLogits(engine);
   }
 }
 

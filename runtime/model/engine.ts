@@ -1,5 +1,6 @@
 import type { ModelWeights } from '../checkpoint/types.js';
 import type { Device, Plan } from '../device/types.js';
+import { UsageError } from '../errors.js';
 import {
   allocateActivations,
   allocateKvCache,
@@ -36,7 +37,7 @@ export type DecodePath = { readonly kind: 'dense' } | { readonly kind: 'gather' 
  * A model on a device, ready to run: weights, buffers, and recorded plans that are reused from one generation to the next. Knows nothing
  * of text, sampling or selection rules. One caller at a time.
  */
-export interface Engine extends Disposable {
+export interface Engine extends AsyncDisposable {
   readonly device: Device;
   readonly weights: ModelWeights;
   readonly kernels: KernelSource;
@@ -61,6 +62,10 @@ export interface Engine extends Disposable {
   profilePrefill(options: { readonly statistic: boolean }): ReturnType<Plan['profile']>;
   /** Bytes of KV cache, activations and packed weights now allocated. */
   workingBytes(): number;
+  /** True once disposal has begun: nothing may run any more. */
+  readonly closed: boolean;
+  /** Throws a UsageError when the engine is closed. */
+  requireOpen(): void;
 }
 
 interface Session {
@@ -75,6 +80,18 @@ export function createEngine(device: Device, kernels: KernelSource, weights: Mod
   const plans = new Map<string, Plan>();
   let session: Session | null = null;
   let packed: PackedFeedForward | null = null;
+  let closed = false;
+  /** The run that the device works on now; buffers must outlive it. */
+  let inFlight: Promise<unknown> = Promise.resolve();
+
+  async function track<T>(work: Promise<T>): Promise<T> {
+    inFlight = work.catch(() => undefined);
+    return work;
+  }
+
+  function requireOpen(): void {
+    if (closed) throw new UsageError('the model has been disposed; nothing can run on it any more');
+  }
 
   function closeSession(): void {
     dropPlans(() => true);
@@ -98,11 +115,13 @@ export function createEngine(device: Device, kernels: KernelSource, weights: Mod
   }
 
   function context(): RecordContext {
+    requireOpen();
     if (session === null) throw new Error('Engine.prepare comes before any run');
     return { device, kernels, weights, shared, activations: session.activations, kv: session.kv };
   }
 
   function plan(key: string, record: (context: RecordContext) => Plan): Plan {
+    requireOpen();
     const known = plans.get(key);
     // Most recently used last.
     plans.delete(key);
@@ -137,6 +156,7 @@ export function createEngine(device: Device, kernels: KernelSource, weights: Mod
     kernels,
     shared,
     prepare(positions, rows) {
+      requireOpen();
       const capacity = Math.min(Math.ceil(positions / CAPACITY_STEP) * CAPACITY_STEP, Math.max(config.maxPositions, positions));
       const fits = session?.kv.capacity === capacity && session.activations.rows === rows;
       if (fits) return;
@@ -154,20 +174,20 @@ export function createEngine(device: Device, kernels: KernelSource, weights: Mod
       if (tokens.length < 1 || tokens.length > activations.rows) throw new RangeError(`a chunk of ${tokens.length} tokens; prepared for 1 to ${activations.rows}`);
       activations.tokens.write(tokens);
       shared.state.write(Int32Array.of(start, tokens.length, tokens.length - 1), STATE.position * 4);
-      await prefillPlan(tokens.length, statistic).run();
+      await track(prefillPlan(tokens.length, statistic).run());
       shared.state.write(Int32Array.of(start + tokens.length), STATE.position * 4);
     },
     async tail() {
-      await plan('tail', recordTail).run();
+      await track(plan('tail', recordTail).run());
     },
     async decode(path) {
-      await decodePlan(path).run();
+      await track(decodePlan(path).run());
     },
     async select(k) {
-      await plan(`select ${k}`, (c) => recordSelect(c, k)).run();
+      await track(plan(`select ${k}`, (c) => recordSelect(c, k)).run());
     },
     async magnitude() {
-      await plan('magnitude', recordMagnitude).run();
+      await track(plan('magnitude', recordMagnitude).run());
     },
     async compact(k) {
       if (packed?.k !== k) {
@@ -175,12 +195,19 @@ export function createEngine(device: Device, kernels: KernelSource, weights: Mod
         packed = allocatePacked(device, config, k, weights.layers.map((layer) => layer.ffInBias !== null));
       }
       const target = packed;
-      await plan(`compact ${k}`, (c) => recordCompact(c, target)).run();
+      await track(plan(`compact ${k}`, (c) => recordCompact(c, target)).run());
     },
-    profileDecode: (path) => decodePlan(path).profile(),
-    profilePrefill: ({ statistic }) => prefillPlan(context().activations.rows, statistic).profile(),
+    profileDecode: (path) => track(decodePlan(path).profile()),
+    profilePrefill: ({ statistic }) => track(prefillPlan(context().activations.rows, statistic).profile()),
     workingBytes: () => device.allocatedBytes() - weightBytes,
-    [Symbol.dispose]() {
+    get closed() {
+      return closed;
+    },
+    requireOpen,
+    async [Symbol.asyncDispose]() {
+      if (closed) return;
+      closed = true;
+      await inFlight;
       dropPacked();
       closeSession();
       shared[Symbol.dispose]();
