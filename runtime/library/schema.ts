@@ -24,6 +24,11 @@ export const winnerEntrySchema = z.strictObject({
   kernelId: z.string().regex(/^[a-z0-9_]+$/, 'a kernel id is made of a-z, 0-9 and _'),
   /** SHA-256 of the rendered source. */
   sourceHash: sha256,
+  /**
+   * SHA-256 of the default kernel's source of the same form when this was measured (`sha256` of the form in `generated/manifest.json`).
+   * Templates that changed since then change it, and the entry is stale: the runtime cannot render sources, but it can compare this.
+   */
+  formHash: sha256,
   /** First line of the compiler's version, e.g. `g++ (Debian 12.2.0-14) 12.2.0`. */
   compiler: z.string(),
   binary: z.strictObject({
