@@ -46,12 +46,12 @@ function addFamily(file: SourceFile, family: Family): void {
   file.addInterface({
     name: `${pascal}Tensors`,
     isExported: true,
-    docs: [`Tensors of \`${family.name}\`: ${family.formula}`],
+    docs: [comment(`Tensors of \`${family.name}\`: ${family.formula}`)],
     properties: family.tensors.map((tensor) => ({
       name: camelCase(tensor.name),
       isReadonly: true,
       type: tensor.optional === true ? 'DeviceBuffer | null' : 'DeviceBuffer',
-      docs: [`${tensor.role}${tensor.optional === true ? ', may be null' : ''}: ${tensor.doc}`],
+      docs: [comment(`${tensor.role}${tensor.optional === true ? ', may be null' : ''}: ${tensor.doc}`)],
     })),
   });
   file.addInterface({
@@ -62,7 +62,7 @@ function addFamily(file: SourceFile, family: Family): void {
       name: camelCase(scalar.name),
       isReadonly: true,
       type: scalar.dynamic === true ? 'IntArg' : 'number',
-      docs: [scalar.doc],
+      docs: [comment(scalar.doc)],
     })),
   });
   file.addInterface({
@@ -96,7 +96,7 @@ function addFamily(file: SourceFile, family: Family): void {
   file.addFunction({
     name: camel,
     isExported: true,
-    docs: [`${family.summary}\n\n    ${family.formula}`],
+    docs: [comment(`${family.summary}\n\n    ${family.formula}`)],
     parameters: [{ name: 'plan', type: 'PlanRecorder' }, { name: 'kernel', type: 'Kernel' }, ...parameters],
     returnType: 'void',
     statements: [`plan.step(kernel, ${camel}Args(tensors, scalars, options));`],
@@ -142,6 +142,11 @@ function addTable(file: SourceFile, families: readonly Family[]): void {
     declarations: [{ kind: StructureKind.VariableDeclaration, name: 'FAMILIES', initializer: `{\n${rows.join('\n')}\n} as const` }],
   });
   file.addTypeAlias({ name: 'FamilyName', isExported: true, type: 'keyof typeof FAMILIES', docs: ['The name of a kernel family.'] });
+}
+
+/** Keeps a text inside a doc comment. */
+function comment(text: string): string {
+  return text.replaceAll('*/', '* /');
 }
 
 /** ts-morph writes import specifiers in double quotes; the house style is single ones. No other string in the file holds quotes. */
