@@ -38,6 +38,38 @@ export function tokenTraffic(config: ModelConfig, density: number, context: numb
 }
 
 /**
+ * Bytes per token of the operations of a decode step that move weights or the KV cache, by the operation's name in a plan's labels.
+ * The sum over all of them, plus norms and the embedding row, is {@link tokenTraffic}.
+ */
+export function operationBytes(config: ModelConfig, density: number, context: number): Readonly<Record<string, number>> {
+  const element = ELEMENT_BYTES[config.dtype];
+  const { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize } = config;
+  const kept = keptNeurons(intermediateSize, density);
+  const qkvRows = (heads + 2 * kvHeads) * headDim;
+  const group = config.gated ? 2 : 1;
+  return {
+    qkv: layers * (qkvRows * hiddenSize * element + (config.attentionBias ? 4 * qkvRows : 0)),
+    o: layers * (heads * headDim * hiddenSize * element + (config.attentionBias ? 4 * hiddenSize : 0)),
+    attention: tokenTraffic(config, density, context).kvBytes,
+    gate_up: layers * kept * group * (hiddenSize * element + (config.mlpBias ? 4 : 0)),
+    down: layers * (kept * hiddenSize * element + (config.mlpBias ? 4 * hiddenSize : 0)),
+    lm_head: vocabSize * hiddenSize * element,
+  };
+}
+
+/** Floating-point operations of the matrix products of one prefill chunk of `rows` tokens, by the operation's name in a plan's labels. */
+export function prefillOperationFlops(config: ModelConfig, rows: number): Readonly<Record<string, number>> {
+  const { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
+  const product = (width: number, out: number): number => layers * 2 * rows * width * out;
+  return {
+    qkv: product(hiddenSize, (heads + 2 * kvHeads) * headDim),
+    o: product(heads * headDim, hiddenSize),
+    ff_in: product(hiddenSize, intermediateSize * (config.gated ? 2 : 1)),
+    ff_out: product(intermediateSize, hiddenSize),
+  };
+}
+
+/**
  * The speed-up that reading fewer bytes allows: S = T / T′ where T is the traffic of the full model and T′ that of the density, at one
  * context. With σ the share of the feed-forward bytes dropped, S(σ) = T / (T − σ·FF).
  */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { idealSpeedup, keptNeurons, prefillFlops, tokenTraffic } from '../../../runtime/bench/traffic.js';
+import { idealSpeedup, keptNeurons, operationBytes, prefillFlops, prefillOperationFlops, tokenTraffic } from '../../../runtime/bench/traffic.js';
 import type { ModelConfig } from '../../../runtime/checkpoint/types.js';
 
 const llama2: ModelConfig = {
@@ -68,5 +68,21 @@ describe('prefillFlops', () => {
   it('is close to 2 flops per weight and token for a short prompt', () => {
     const weights = 32 * (4 * 4096 * 4096 + 3 * 4096 * 11008);
     expect(prefillFlops(llama2, 16) / (2 * weights * 16)).toBeCloseTo(1, 1);
+  });
+});
+
+describe('operationBytes', () => {
+  it.each([llama2, { ...llama2, gated: false, mlpBias: true, attentionBias: true }])('adds up to the traffic of a token, but for norms and the embedding row', (config) => {
+    const sum = Object.values(operationBytes(config, 0.5, 77)).reduce((a, b) => a + b, 0);
+    const rest = 4 * 4096 * 65 + 4096 * 2;
+    expect(sum + rest).toBe(tokenTraffic(config, 0.5, 77).totalBytes);
+  });
+});
+
+describe('prefillOperationFlops', () => {
+  it('adds up to the prefill without attention scores and the head', () => {
+    const products = Object.values(prefillOperationFlops(llama2, 64)).reduce((a, b) => a + b, 0);
+    const attention = 32 * 32 * 128 * 4 * ((64 * 65) / 2);
+    expect(products + attention + 2 * 4096 * 32000).toBe(prefillFlops(llama2, 64));
   });
 });
