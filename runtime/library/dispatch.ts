@@ -45,18 +45,12 @@ export function chooseWinner(problem: KernelProblem, entries: readonly WinnerEnt
 }
 
 /**
- * Distance of two shapes: Euclidean over the logarithms of their sizes, so that 1000 is as far from 2000 as 2000 from 4000.
- * Infinite when they do not name the same sizes (they are then not the same kind of problem).
+ * Distance of two shapes: Euclidean over the logarithms of their sizes, so that 1000 is as far from 2000 as 2000 from 4000. A size that one
+ * of them does not name is 0 there (families use that for options that are usually off).
  */
 export function shapeDistance(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): number {
-  const names = Object.keys(a);
-  if (names.length !== Object.keys(b).length) return Number.POSITIVE_INFINITY;
   let sum = 0;
-  for (const name of names) {
-    const other = b[name];
-    if (other === undefined) return Number.POSITIVE_INFINITY;
-    sum += Math.log((a[name]! + 1) / (other + 1)) ** 2;
-  }
+  for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) sum += Math.log(((a[name] ?? 0) + 1) / ((b[name] ?? 0) + 1)) ** 2;
   return Math.sqrt(sum);
 }
 

@@ -1,0 +1,178 @@
+import { join } from 'node:path';
+import type { Device, Kernel } from '../device/types.js';
+import { LibraryError } from '../errors.js';
+import { libraryDirectory } from '../paths.js';
+import { chooseStrategy, chooseWinner, sameRecord, shapeDistance, type DispatchKind, type KernelProblem } from './dispatch.js';
+import { defaultKernelDirectory, findForm, findObject, readKernelIndex, readManifest, type KernelIndex, type Manifest } from './manifest.js';
+import type { WinnerEntry } from './schema.js';
+import { readOverlay, verifiedBinary } from './winners.js';
+
+/** A kernel for a problem, and how it was found. */
+export interface ResolvedKernel {
+  readonly kernel: Kernel;
+  readonly id: string;
+  readonly how: DispatchKind;
+  /** One line for reports, e.g. which measured shape was the nearest. */
+  readonly detail: string;
+}
+
+export interface Resolution extends Omit<ResolvedKernel, 'kernel'> {
+  readonly problem: KernelProblem;
+}
+
+export interface StrategyProblem {
+  readonly hidden: number;
+  readonly intermediate: number;
+  readonly k: number;
+  readonly dtype: string;
+  /** Sparse decode steps of the generation. */
+  readonly steps: number;
+}
+
+/** The shipped default kernels, overlaid by what was tuned on this device. */
+export interface KernelLibrary {
+  /** The user's library directory; it need not exist. */
+  readonly directory: string;
+  /** What was ignored, and why. Grows when a tuned binary turns out to be unusable. */
+  readonly warnings: readonly string[];
+  /** Winners that apply to this device. */
+  readonly winners: number;
+  /** Exact winner, else the nearest measured shape, else the default kernel. Throws a LibraryError when there is not even a default. */
+  resolve(problem: KernelProblem): ResolvedKernel;
+  kernel(family: string, params: Readonly<Record<string, string>>, dims: Readonly<Record<string, number>>): Kernel;
+  /** Which linear family to use for a product y = x·wᵀ: the faster one where both were measured, else by the number of rows. */
+  linearFamily(params: Readonly<Record<string, string>>, dims: Readonly<Record<string, number>>): 'linear_gemv' | 'linear_gemm';
+  /** Whether packing the kept neurons pays; gather where nothing was measured. */
+  strategy(problem: StrategyProblem): { readonly choice: 'gather' | 'compact'; readonly detail: string };
+  /** Every problem that was resolved, with its answer. */
+  resolutions(): readonly Resolution[];
+}
+
+export interface LibraryOptions {
+  /** The user's library. Default: `$GRIFFIN_KERNELS_HOME`, else a per-user cache directory. */
+  readonly directory?: string;
+  /** Where the compiled default kernels are. Default: `build/kernels` of the package. */
+  readonly defaults?: string;
+  /** Called once per warning. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/** Up to this many rows the GEMV kernels are used where nothing was measured. */
+const GEMV_ROWS = 4;
+/** More rows than this, linear_gemv does not take. */
+const MAX_GEMV_ROWS = 64;
+
+/** Opens the library for a device: reads indices, loads nothing yet. Throws a LibraryError that names the file and what mends it. */
+export function openLibrary(device: Device, options: LibraryOptions = {}): KernelLibrary {
+  const directory = libraryDirectory(options.directory);
+  const manifest = readManifest();
+  const defaults = openDefaults(device, manifest, options.defaults ?? defaultKernelDirectory());
+  const formHash = (family: string, params: Readonly<Record<string, string>>, isa: string): string | undefined =>
+    Object.values(manifest.forms).find((form) => form.family === family && form.isa === isa && sameRecord(form.params, params))?.sha256;
+  const overlay = readOverlay(directory, { deviceKey: device.identity.key, formHash });
+  const isas = device.identity.isas.slice(0, device.identity.isas.indexOf(device.isa) + 1);
+  const entries = new Set(overlay.entries.filter((entry) => isas.includes(entry.isa)));
+  const warnings: string[] = [];
+  const warn = (message: string): void => {
+    warnings.push(message);
+    options.onWarning?.(message);
+  };
+  overlay.warnings.forEach(warn);
+  const tuned = new Map<WinnerEntry, Kernel>();
+  const resolved = new Map<string, { problem: KernelProblem; answer: ResolvedKernel }>();
+
+  /** Loads a winner, or drops it with a warning. */
+  function load(entry: WinnerEntry): Kernel | null {
+    const known = tuned.get(entry);
+    if (known !== undefined) return known;
+    try {
+      const [kernel] = device.loadKernels(verifiedBinary(join(directory, 'kernels'), entry.binary), [`gk_${entry.kernelId}`]);
+      tuned.set(entry, kernel!);
+      return kernel!;
+    } catch (error) {
+      entries.delete(entry);
+      warn(`${entry.kernelId} is skipped: ${(error as Error).message}`);
+      return null;
+    }
+  }
+
+  function find(problem: KernelProblem): ResolvedKernel {
+    for (;;) {
+      const choice = chooseWinner(problem, [...entries], isas);
+      if (choice.how === 'default') return { ...defaults(problem), how: 'default', detail: choice.detail };
+      const kernel = load(choice.entry);
+      if (kernel !== null) return { kernel, id: kernel.id, how: choice.how, detail: choice.detail };
+    }
+  }
+
+  function resolve(problem: KernelProblem): ResolvedKernel {
+    const key = JSON.stringify([problem.family, sorted(problem.params), sorted(problem.dims)]);
+    const known = resolved.get(key);
+    if (known !== undefined) return known.answer;
+    const answer = find(problem);
+    resolved.set(key, { problem, answer });
+    return answer;
+  }
+
+  return {
+    directory,
+    warnings,
+    get winners() {
+      return entries.size;
+    },
+    resolve,
+    kernel: (family, params, dims) => resolve({ family, params, dims }).kernel,
+    linearFamily(params, dims) {
+      const rows = dims['rows'] ?? 1;
+      if (rows > MAX_GEMV_ROWS) return 'linear_gemm';
+      const gemv = exactNs([...entries], 'linear_gemv', params, dims);
+      const gemm = exactNs([...entries], 'linear_gemm', { ...params, layout: 'outin' }, dims);
+      if (gemv !== null && gemm !== null) return gemv <= gemm ? 'linear_gemv' : 'linear_gemm';
+      return rows <= GEMV_ROWS ? 'linear_gemv' : 'linear_gemm';
+    },
+    strategy: (problem) => chooseStrategy(problem, overlay.decisions) ?? { choice: 'gather', detail: 'nothing measured for this layer shape: gather' },
+    resolutions: () => [...resolved.values()].map(({ problem, answer: { id, how, detail } }) => ({ problem, id, how, detail })),
+  };
+}
+
+/** Loads default kernels of the device's instruction set, one shared object at a time. */
+function openDefaults(device: Device, manifest: Manifest, directory: string): (problem: KernelProblem) => { kernel: Kernel; id: string } {
+  const index = readKernelIndex(directory);
+  requireIsa(index, device.isa, directory);
+  const loaded = new Map<string, ReadonlyMap<string, Kernel>>();
+  return ({ family, params }) => {
+    const { kernel: id } = findForm(manifest, family, params, device.isa);
+    const object = findObject(index, device.isa, id);
+    if (object === undefined) throw new LibraryError(`${directory}: the default kernel ${id} is not built`, { remedy: 'npm run build:kernels' });
+    let kernels = loaded.get(object.file);
+    if (kernels === undefined) {
+      const path = verifiedDefault(directory, object);
+      kernels = new Map(device.loadKernels(path, object.kernels.map((name) => `gk_${name}`)).map((kernel, i) => [object.kernels[i]!, kernel]));
+      loaded.set(object.file, kernels);
+    }
+    return { kernel: kernels.get(id)!, id };
+  };
+}
+
+function verifiedDefault(directory: string, object: { readonly file: string; readonly sha256: string }): string {
+  try {
+    return verifiedBinary(directory, object);
+  } catch (error) {
+    throw new LibraryError((error as Error).message, { remedy: 'npm run build:kernels', cause: error });
+  }
+}
+
+function requireIsa(index: KernelIndex, isa: string, directory: string): void {
+  const built = Object.keys(index.isas);
+  if (built.includes(isa)) return;
+  throw new LibraryError(`${directory}: the default kernels for ${isa} are not built (there are: ${built.join(', ') || 'none'})`, { remedy: 'npm run build:kernels' });
+}
+
+function exactNs(entries: readonly WinnerEntry[], family: string, params: Readonly<Record<string, string>>, dims: Readonly<Record<string, number>>): number | null {
+  const found = entries.filter((entry) => entry.family === family && sameRecord(entry.params, params) && shapeDistance(dims, entry.dims) === 0);
+  return found.length === 0 ? null : Math.min(...found.map((entry) => entry.medianNs));
+}
+
+function sorted(record: Readonly<Record<string, string | number>>): [string, string | number][] {
+  return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
+}
