@@ -1,0 +1,125 @@
+import { ISA_SPECS } from '../isa.js';
+import type { AxisSpec, AxisValues, Constraint, Isa, Params, VariantContext } from '../types.js';
+import { dtypeParam, dimOr, roundUp, sumBound, weightBytes } from './common.js';
+import { CACHE_LINE_BYTES, L2_BYTES, VECTOR_REGISTERS } from './registers.js';
+
+/**
+ * What `linear_gemv` and `ff_gate_up_gather` share: both are dot products of a list of weight rows with a few rows of x, read once from
+ * memory (templates/cpu/dot_rows.h.hbs).
+ */
+
+export const DOT_AXES: readonly AxisSpec[] = [
+  { name: 'streams', values: [1, 2, 4, 8], doc: 'weight rows read side by side; 4 shares each load of x among 4 rows, 1 reads memory strictly in order' },
+  { name: 'rows', values: [1, 2, 4, 8], doc: 'most rows of x per pass over the weights; with 4, a batch of 16 reads every weight once from memory and three times from the cache' },
+  { name: 'chains', values: [1, 2, 4, 8], doc: 'independent sums per weight row and row of x, added in pairs at the end; more chains hide the latency of the multiply-add' },
+  { name: 'terms', values: [0, 2, 3], doc: 'bf16 terms that x is split into for the bf16 dot product: 3 are exact, 2 carry 16 of 24 bits; 0 widens the weights to fp32 instead' },
+  { name: 'ahead', values: [0, 512, 1024, 2048, 4096, 8192, 16384], doc: 'bytes ahead in each stream that weights are prefetched, across rows into the next selected ones; 0 leaves it to the hardware' },
+  { name: 'hint', values: [0, 1, 2], doc: 'where prefetched lines go: 0 level 1, 1 level 2, 2 level 1 past the outer levels (non-temporal)' },
+  { name: 'unit', values: [8, 16, 32, 64], doc: 'neurons per work unit: small units balance threads, large ones keep a thread in one stretch of memory' },
+];
+
+const HINTS = ['t0', 't1', 'nta'] as const;
+
+/** Weight rows per neuron: 2 where the family's `gated` parameter says so. */
+export function partsOf(params: Params): number {
+  return params['gated'] === 'gated' ? 2 : 1;
+}
+
+function axis(axes: AxisValues, name: string): number {
+  const value = axes[name];
+  if (value === undefined) throw new RangeError(`the variant has no axis "${name}"`);
+  return value;
+}
+
+/** Vectors that the inner loop keeps alive: the sums, the weights of all streams, and one step of x. */
+function liveVectors({ axes }: VariantContext): number {
+  const streams = axis(axes, 'streams');
+  const sums = streams * axis(axes, 'rows') * axis(axes, 'chains');
+  return axis(axes, 'terms') > 0 ? sums + streams + 1 : sums + 2 * streams + 2;
+}
+
+/** `width` names the size that is a weight row's length. */
+export function dotConstraints(width: string): readonly Constraint[] {
+  return [
+    {
+      name: 'registers',
+      reason: 'Sums (streams·rows·chains), the weights of one step and x must stay in vector registers (8 portable, 16 avx2, 32 avx512), or every multiply-add goes through memory.',
+      holds: (context) => liveVectors(context) <= VECTOR_REGISTERS[context.isa],
+    },
+    {
+      name: 'bf16-dot',
+      reason: 'Splitting x into bf16 terms pays only with the bf16 dot product, which exists on avx512bf16 and takes bf16 weights.',
+      holds: ({ isa, params, axes }) => axis(axes, 'terms') === 0 || (isa === 'avx512bf16' && dtypeParam(params) === 'bf16'),
+    },
+    {
+      name: 'hint-needs-prefetch',
+      reason: 'Without prefetching the hint changes nothing: only 0 is kept.',
+      holds: ({ axes }) => axis(axes, 'ahead') > 0 || axis(axes, 'hint') === 0,
+    },
+    {
+      name: 'streams-in-unit',
+      reason: 'A unit with fewer weight rows than streams would compute rows in vain.',
+      holds: ({ params, axes }) => axis(axes, 'streams') <= axis(axes, 'unit') * partsOf(params),
+    },
+    {
+      name: 'unit-in-l2',
+      reason: 'Batches of more rows than one pass takes read a unit’s weights again: they must still be in half of a 512 KiB level-2 cache.',
+      holds: ({ params, axes, dims }) => {
+        if (dims === undefined || dimOr(dims, 'rows', 1) <= axis(axes, 'rows') || axis(axes, 'unit') === 8) return true;
+        return axis(axes, 'unit') * partsOf(params) * dimOr(dims, width, 0) * weightBytes(params) <= L2_BYTES / 2;
+      },
+    },
+  ];
+}
+
+/** Elements per unrolled iteration of the inner loop (kBody in the template). */
+function bodyElements(isa: Isa, params: Params, axes: AxisValues): number {
+  const step = 2 * ISA_SPECS[isa].lanes;
+  const line = CACHE_LINE_BYTES / weightBytes(params);
+  return Math.max(Math.ceil(axis(axes, 'chains') / 2), Math.ceil(line / step)) * step;
+}
+
+/** 64 KiB of x are staged at once, fp32: a token's 4096…16384 numbers in one piece, and a share of level 2 for a batch. */
+function blockElements(axes: AxisValues): number {
+  return 16384 / axis(axes, 'rows');
+}
+
+export function dotView({ params, axes }: VariantContext): Readonly<Record<string, unknown>> {
+  const weight = { f32: 'float', f16: 'gk::f16', bf16: 'gk::bf16' }[dtypeParam(params)];
+  return { weight, parts: partsOf(params), xblock: blockElements(axes), hint: HINTS[axis(axes, 'hint')] };
+}
+
+/** sizeof(Scratch) in the template. */
+export function dotScratchBytes(params: Params, axes: AxisValues): number {
+  const terms = axis(axes, 'terms');
+  const x = axis(axes, 'rows') * blockElements(axes) * (terms > 0 ? 2 * terms : 4);
+  const sums = (axis(axes, 'unit') * partsOf(params) + axis(axes, 'streams')) * axis(axes, 'rows') * 4;
+  return roundUp(x + sums, 64);
+}
+
+/** The order of additions: lanes, chains, the unrolled body, and blocks of x. */
+export function dotNumericsClass({ isa, params, axes }: VariantContext): string {
+  const terms = axis(axes, 'terms');
+  const sums = terms > 0 ? `bf16x${terms}` : `fp32x${ISA_SPECS[isa].lanes}${isa === 'portable' ? '-unfused' : ''}`;
+  return `${sums}-chains${axis(axes, 'chains')}-body${bodyElements(isa, params, axes)}-block${blockElements(axes)}`;
+}
+
+/**
+ * Error bound of a dot product of `n` terms. At least 8 lanes sum side by side, so a chain has about n/8 terms; n/4 leaves room for the
+ * three terms of a split x. Kernels for bf16 weights may split x into 2 bf16 terms, which drops what is below 2^-17 of each.
+ */
+export function dotBound(n: number, magnitude: number, params: Params): number {
+  return sumBound(n / 4 + 16, magnitude) + (dtypeParam(params) === 'bf16' ? 2 ** -17 * magnitude : 0);
+}
+
+/** Where nothing is tuned. */
+export function dotDefaults({ isa }: { readonly isa: Isa; readonly params: Params }): AxisValues {
+  switch (isa) {
+    case 'portable':
+      return { streams: 1, rows: 2, chains: 2, terms: 0, ahead: 2048, hint: 0, unit: 16 };
+    case 'avx2':
+      return { streams: 2, rows: 2, chains: 2, terms: 0, ahead: 2048, hint: 0, unit: 16 };
+    default:
+      return { streams: 2, rows: 4, chains: 2, terms: 0, ahead: 2048, hint: 0, unit: 16 };
+  }
+}
