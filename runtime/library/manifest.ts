@@ -93,7 +93,7 @@ export function readKernelIndex(directory = defaultKernelDirectory()): KernelInd
  * the family, a parameter or the instruction set is unknown.
  */
 export function findForm(manifest: Manifest, family: string, params: Readonly<Record<string, string>>, isa: string): ManifestForm {
-  const known = manifest.families[family];
+  const known = Object.hasOwn(manifest.families, family) ? manifest.families[family] : undefined;
   if (known === undefined) throw new LibraryError(`unknown kernel family "${family}"; there are: ${Object.keys(manifest.families).join(', ')}`);
   const values = known.params.map((name) => params[name] ?? '');
   const id = `${family}__${values.join('_') || 'any'}__${isa}`;

@@ -1,0 +1,102 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { FAMILIES } from '../../generator/families/index.js';
+import { defaultKernels, formsOf, paramSets } from '../../generator/forms.js';
+import { defaultVariant, sample } from '../../generator/space.js';
+import { defaultTemplateRoot } from '../../generator/templates.js';
+import { WEIGHT_DTYPES, type Family } from '../../generator/types.js';
+import { seededRandom, TINY } from './tiny.js';
+
+/** What must hold for any family's data, whatever it computes. */
+const cases = [TINY, ...FAMILIES].map((family) => [family.name, family] as const);
+const CPP_WORDS = new Set('asm auto bool break case catch char class const continue default delete do double else enum explicit export extern float for friend goto if inline int long namespace new operator private protected public register return short signed sizeof static struct switch template this throw try typedef typename union unsigned using virtual void volatile while'.split(' '));
+
+function expectDistinct(names: readonly string[]): void {
+  expect(new Set(names).size).toBe(names.length);
+}
+
+it('the registry holds each name once', () => {
+  expectDistinct(FAMILIES.map((family) => family.name));
+});
+
+describe.each(cases)('%s', (_name, family) => {
+  it('has names that ids, C++ and TypeScript can carry', () => {
+    expect(family.name).toMatch(/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/);
+    for (const axis of family.axes) expect(axis.name).toMatch(/^[a-z]+$/);
+    for (const param of family.params) for (const value of param.values) expect(value).toMatch(/^[a-z0-9]+$/);
+    const members = [...family.tensors, ...family.scalars].map((member) => member.name);
+    expectDistinct([...members, 'workspace']); // they share struct Args
+    for (const name of members) {
+      expect(name).toMatch(/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/);
+      expect(CPP_WORDS.has(name), `${name} is a C++ keyword`).toBe(false);
+    }
+    expectDistinct(family.dims.map((dim) => dim.name));
+    expectDistinct(family.constraints.map((constraint) => constraint.name));
+  });
+
+  it('documents everything', () => {
+    for (const text of [family.summary, family.formula, family.source]) expect(text.trim()).not.toBe('');
+    expect(family.summary).toMatch(/\.$/);
+    for (const part of [...family.params, ...family.dims, ...family.tensors, ...family.scalars, ...family.axes]) {
+      expect(part.doc.trim().length, `doc of ${part.name}`).toBeGreaterThan(3);
+    }
+    for (const { name, reason } of family.constraints) expect(reason, `reason of ${name}`).toMatch(/^[A-Z0-9`].{20,}\.$/s);
+  });
+
+  it('has axes of distinct ascending values that matter', () => {
+    for (const axis of family.axes) {
+      expect(axis.values.length).toBeGreaterThan(0);
+      expect([...axis.values].sort((a, b) => a - b)).toEqual([...new Set(axis.values)]);
+      for (const value of axis.values) expect(Number.isSafeInteger(value) && value >= 0).toBe(true);
+    }
+    for (const axis of family.axes) if (family !== TINY) expect(templateText(family), `axis ${axis.name} is used`).toMatch(new RegExp(`\\b${axis.name}\\b`));
+  });
+
+  it('has a template with a head comment', () => {
+    if (family === TINY) return; // rendered from a directory of its own
+    expect(existsSync(join(defaultTemplateRoot(), family.template))).toBe(true);
+    expect(templateText(family)).toMatch(/^\s*\{\{!--/);
+  });
+
+  it('gives every form a valid default, once', () => {
+    const kernels = defaultKernels([family]);
+    expect(kernels.length).toBe(formsOf(family).length);
+    expectDistinct(kernels.map((kernel) => kernel.formId));
+  });
+
+  it('has finite geometry, costs, shapes and scalars on its ragged problems, for any variant', () => {
+    for (const params of paramSets(family)) {
+      const problems = family.raggedProblems(params);
+      expect(problems.length).toBeGreaterThan(0);
+      for (const problem of problems) {
+        expect(problem.family).toBe(family.name);
+        expect(problem.params).toEqual(params);
+        expect(Object.keys(problem.dims).sort()).toEqual(family.dims.map((dim) => dim.name).sort());
+        const cost = family.cost(problem);
+        for (const value of [cost.readBytes, cost.writeBytes, cost.flops]) expect(Number.isFinite(value) && value >= 0).toBe(true);
+        for (const tensor of family.tensors) {
+          for (const size of tensor.shape(problem.dims, params)) expect(Number.isSafeInteger(size) && size >= 0, `shape of ${tensor.name}`).toBe(true);
+          expect([...WEIGHT_DTYPES, 'i32']).toContain(tensor.dtype(params));
+        }
+        for (const scalar of family.scalars) {
+          const value = scalar.value(problem.dims, params);
+          expect(scalar.type === 'int' ? Number.isSafeInteger(value) : Number.isFinite(value), `value of ${scalar.name}`).toBe(true);
+        }
+        for (const form of formsOf(family).filter((f) => JSON.stringify(f.params) === JSON.stringify(params))) {
+          for (const variant of [defaultVariant(form, { family }), ...sample(form, 3, seededRandom(5), { family })]) {
+            const launch = family.launch(problem, variant);
+            expect(launch.phases.length).toBeGreaterThan(0);
+            for (const phase of launch.phases) expect(Number.isSafeInteger(phase.units) && phase.units >= 0, `units of ${phase.name}`).toBe(true);
+            for (const bytes of [launch.scratchBytes, launch.workspaceBytes]) expect(Number.isSafeInteger(bytes) && bytes >= 0).toBe(true);
+            expect(family.numericsClass(variant)).not.toBe('');
+          }
+        }
+      }
+    }
+  });
+});
+
+function templateText(family: Family): string {
+  return readFileSync(join(defaultTemplateRoot(), family.template), 'utf8');
+}
