@@ -88,11 +88,11 @@ export interface ModelParts {
   readonly ownsDevice?: boolean;
 }
 
-/** A model from its parts. Takes ownership of the weights. */
+/** A model from its parts. Takes ownership of the weights, also when it fails. */
 export function createModel(parts: ModelParts): Model {
   const { device, library, weights } = parts;
   const { config } = weights;
-  const engine = createEngine(device, library, weights);
+  const engine = openEngine(parts);
   const tokenizer = parts.tokenizer ?? null;
   let busy = false;
   let disposing: Promise<void> | null = null;
@@ -165,6 +165,15 @@ export function createModel(parts: ModelParts): Model {
     dispose,
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+function openEngine({ device, library, weights }: ModelParts): Engine {
+  try {
+    return createEngine(device, library, weights);
+  } catch (error) {
+    weights.dispose();
+    throw error;
+  }
 }
 
 function resultOf(
