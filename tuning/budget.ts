@@ -24,7 +24,7 @@ export interface ProblemShare {
  * library without it would be incomplete.
  */
 export function planRound(problems: readonly ProblemShare[], availableMs: number): readonly number[] {
-  const counts = problems.map((problem) => (!problem.started && problem.remaining > 0 ? 1 : 0));
+  const counts: number[] = problems.map((problem) => (!problem.started && problem.remaining > 0 ? 1 : 0));
   let left = availableMs - problems.reduce((sum, problem, i) => sum + (counts[i] ?? 0) * problem.candidateMs, 0);
   for (;;) {
     let next = -1;

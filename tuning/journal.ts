@@ -9,7 +9,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } fr
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { fileErrorFrom } from './file-errors.js';
-import { OUTCOME_STATES, resultKeyText, type CandidateOutcome, type ResultKey } from './types.js';
+import { isMeasured, OUTCOME_STATES, resultKeyText, type CandidateOutcome, type ResultKey } from './types.js';
 
 export const JOURNAL_SCHEMA = 1;
 
@@ -28,8 +28,11 @@ const samplesNs = z.array(z.number().nonnegative());
 
 const startedSchema = z.object({ ...key, kind: z.literal('started') });
 const outcomeSchema = z
-  .object({ ...key, kind: z.literal('outcome'), state: z.enum(OUTCOME_STATES), message: z.string(), samplesNs: samplesNs.optional() })
-  .refine((line) => (line.state === 'ok' || line.state === 'too-slow') === (line.samplesNs !== undefined), 'measured states have samples, others none');
+  .object({ ...key, kind: z.literal('outcome'), state: z.enum(OUTCOME_STATES), message: z.string(), samplesNs: samplesNs.optional(), referenceNs: samplesNs.optional() })
+  .refine((line) => {
+    const measured = line.state === 'ok' || line.state === 'too-slow';
+    return (line.samplesNs !== undefined) === measured && (line.referenceNs !== undefined) === measured;
+  }, 'measured states have samples, others none');
 /** Samples of an interleaved final; the control kernel's samples of the same rounds say whether the machine was calm. */
 const finalSchema = z.object({ ...key, kind: z.literal('final'), samplesNs, controlNs: samplesNs });
 
@@ -134,7 +137,7 @@ export function openJournal(path: string, now: () => Date = () => new Date()): J
       append({ ...head(k), kind: 'started' });
     },
     outcome(k, outcome) {
-      const measured = 'samplesNs' in outcome ? { samplesNs: [...outcome.samplesNs] } : {};
+      const measured = isMeasured(outcome) ? { samplesNs: [...outcome.samplesNs], referenceNs: [...outcome.referenceNs] } : {};
       append({ ...head(k), kind: 'outcome', state: outcome.state, message: outcome.message, ...measured });
       known.set(resultKeyText(k), outcome);
     },
@@ -148,7 +151,9 @@ export function openJournal(path: string, now: () => Date = () => new Date()): J
 }
 
 function outcomeOf(line: Extract<JournalLine, { kind: 'outcome' }>): CandidateOutcome {
-  if (line.state === 'ok' || line.state === 'too-slow') return { state: line.state, message: line.message, samplesNs: line.samplesNs ?? [] };
+  if (line.state === 'ok' || line.state === 'too-slow') {
+    return { state: line.state, message: line.message, samplesNs: line.samplesNs ?? [], referenceNs: line.referenceNs ?? [] };
+  }
   return { state: line.state, message: line.message };
 }
 

@@ -30,12 +30,12 @@ export interface Search {
   propose(n: number): readonly Variant[];
   /** How many can still be proposed (at least). */
   remaining(): number;
-  /** The median of a measured variant, or null when it failed. */
-  observe(variant: Variant, medianNs: number | null): void;
+  /** The cost of a measured variant (median of candidate / default), or null when it failed (later, perhaps: then it is forgotten). */
+  observe(variant: Variant, cost: number | null): void;
   /** Variants to try first, e.g. winners of another problem of the same form. Those outside this problem's space are ignored. */
   suggest(variants: readonly Variant[]): void;
   /** Measured variants, fastest first; ties by kernel id. */
-  ranking(): readonly { readonly variant: Variant; readonly medianNs: number }[];
+  ranking(): readonly { readonly variant: Variant; readonly cost: number }[];
 }
 
 export function createSearch(options: SearchOptions): Search {
@@ -48,7 +48,7 @@ export function createSearch(options: SearchOptions): Search {
   const pool = raw <= POOL_LIMIT ? shuffled([...enumerate(form, space)], random) : [...sample(form, POOL_LIMIT, random, space)];
   const size = raw <= POOL_LIMIT ? pool.length : Math.max(pool.length, Math.min(POOL_LIMIT, count(form, space)));
   const proposed = new Set<string>();
-  const measured = new Map<string, { variant: Variant; medianNs: number }>();
+  const measured = new Map<string, { variant: Variant; cost: number }>();
   const hints: Variant[] = [];
   let poolAt = 0;
 
@@ -64,8 +64,8 @@ export function createSearch(options: SearchOptions): Search {
     }
     return undefined;
   }
-  function ranking(): { variant: Variant; medianNs: number }[] {
-    return [...measured.values()].sort((a, b) => a.medianNs - b.medianNs || (id(a.variant) < id(b.variant) ? -1 : 1));
+  function ranking(): { variant: Variant; cost: number }[] {
+    return [...measured.values()].sort((a, b) => a.cost - b.cost || (id(a.variant) < id(b.variant) ? -1 : 1));
   }
   function neighbourQueue(): Variant[] {
     return ranking()
@@ -92,9 +92,10 @@ export function createSearch(options: SearchOptions): Search {
       return result;
     },
     remaining: () => Math.max(0, pool.filter((variant) => !proposed.has(id(variant))).length + (proposed.has(id(first)) ? 0 : 1)),
-    observe(variant, medianNs) {
+    observe(variant, cost) {
       proposed.add(id(variant));
-      if (medianNs !== null) measured.set(id(variant), { variant, medianNs });
+      if (cost === null) measured.delete(id(variant));
+      else measured.set(id(variant), { variant, cost });
     },
     suggest(variants) {
       for (const variant of variants) if (!proposed.has(id(variant)) && validate(variant, space).length === 0) hints.push(variant);

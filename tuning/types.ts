@@ -21,15 +21,20 @@ export interface TuningProblem {
  * - `crashed`: its process died. `timed-out`: its process was stopped at the time limit.
  * - `too-slow`: correct, but so far behind the best that measuring was stopped early.
  */
-export type CandidateOutcome =
-  | { readonly state: 'ok'; readonly message: string; readonly samplesNs: readonly number[] }
-  | { readonly state: 'too-slow'; readonly message: string; readonly samplesNs: readonly number[] }
-  | { readonly state: FailedState; readonly message: string };
+export type CandidateOutcome = MeasuredOutcome | { readonly state: FailedState; readonly message: string };
+export interface MeasuredOutcome {
+  readonly state: 'ok' | 'too-slow';
+  readonly message: string;
+  /** Nanoseconds per launch. */
+  readonly samplesNs: readonly number[];
+  /** The default variant's, taken in turn with them: what they are compared with, since machines drift. */
+  readonly referenceNs: readonly number[];
+}
 export type FailedState = 'compile-failed' | 'wrong' | 'out-of-bounds' | 'crashed' | 'timed-out';
 export type OutcomeState = CandidateOutcome['state'];
 export const OUTCOME_STATES = ['ok', 'too-slow', 'compile-failed', 'wrong', 'out-of-bounds', 'crashed', 'timed-out'] as const satisfies readonly OutcomeState[];
 
-export function isMeasured(outcome: CandidateOutcome): outcome is CandidateOutcome & { readonly samplesNs: readonly number[] } {
+export function isMeasured(outcome: CandidateOutcome): outcome is MeasuredOutcome {
   return outcome.state === 'ok' || outcome.state === 'too-slow';
 }
 

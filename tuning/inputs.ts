@@ -1,0 +1,144 @@
+/**
+ * Device tensors of a problem, for measuring: as many sets as it takes to be cold. A tensor that does not depend on `rows` (weights,
+ * caches, expert lists) has its own copy in every set, since a model has one per layer; activations are shared by the sets, since the
+ * previous kernel has just written them.
+ */
+import type { Dims, Dtype, Family, Params, Problem, TensorSpec } from '../generator/types.js';
+import type { Device, DeviceBuffer } from '../runtime/device/types.js';
+import { TuneError } from '../runtime/errors.js';
+import { DTYPE_BYTES, encodeTensor } from '../generator/families/common.js';
+import { indexList } from './index-lists.js';
+import { elementCount, scaledDown } from './scaling.js';
+import { seededRandom } from './statistics.js';
+
+/** Up to this many elements a problem's contents come from its family; above, weights and activations are uniform random numbers. */
+export const FAMILY_DATA_LIMIT = 1_000_000;
+const MAX_SETS = 512;
+const MIN_SETS = 3;
+const ALIGNMENT = 64;
+/** Weights of trained models have about this size; activations after a norm are about 1. */
+const WEIGHT_SCALE = 0.05;
+const ACTIVATION_SCALE = 1;
+
+export interface Workload {
+  readonly family: Family;
+  readonly problem: Problem;
+  readonly sets: number;
+  /** Bytes of one set that are not shared with other sets. */
+  readonly coldBytesPerSet: number;
+  /** Buffers of one set, one per tensor in declared order. */
+  buffers(set: number): readonly (DeviceBuffer | null)[];
+  dispose(): void;
+}
+
+export interface WorkloadOptions {
+  readonly seed: number;
+  /** The sets together are at least this large, and at least three, unless there would be more than 512 of them. */
+  readonly coldBytes: number;
+}
+
+export function shapeElements(tensor: TensorSpec, dims: Dims, params: Params): number {
+  return tensor.shape(dims, params).reduce((product, size) => product * size, 1);
+}
+
+export function tensorBytes(tensor: TensorSpec, problem: Problem): number {
+  return shapeElements(tensor, problem.dims, problem.params) * DTYPE_BYTES[tensor.dtype(problem.params)];
+}
+
+/** Whether a tensor is an input that does not grow with `rows`. */
+export function isResident(tensor: TensorSpec, problem: Problem): boolean {
+  if (tensor.role !== 'input') return false;
+  const rows = problem.dims['rows'];
+  if (rows === undefined) return true;
+  return shapeElements(tensor, problem.dims, problem.params) === shapeElements(tensor, { ...problem.dims, rows: rows + 1 }, problem.params);
+}
+
+/** Sets for a rotation that leaves the last-level cache behind. */
+export function setCount(bytesPerSet: number, coldBytes: number): number {
+  return Math.max(MIN_SETS, Math.min(MAX_SETS, Math.ceil(coldBytes / Math.max(1, bytesPerSet))));
+}
+
+/** Which optional tensors a problem has, as its family decides it: asked at a size that costs nothing. */
+function presentTensors(family: Family, problem: Problem): ReadonlySet<string> {
+  const small = scaledDown(family, problem, { elements: 100_000, flops: 1_000_000 });
+  const values = family.makeInputs(small, seededRandom(1));
+  return new Set(family.tensors.filter((tensor) => tensor.role === 'output' || values[tensor.name] !== null).map((tensor) => tensor.name));
+}
+
+/** Allocates and fills. Throws DeviceError when memory runs out and TuneError for an index tensor whose contents it cannot make. */
+export async function createWorkload(device: Device, family: Family, problem: Problem, options: WorkloadOptions): Promise<Workload> {
+  const present = presentTensors(family, problem);
+  const tensors = family.tensors.filter((tensor) => present.has(tensor.name));
+  const coldBytesPerSet = tensors.filter((tensor) => isResident(tensor, problem)).reduce((sum, tensor) => sum + aligned(tensorBytes(tensor, problem)), 0);
+  const sets = setCount(coldBytesPerSet, options.coldBytes);
+  const random = seededRandom(options.seed);
+  const fromFamily = elementCount(family, problem) <= FAMILY_DATA_LIMIT ? family.makeInputs(problem, random) : null;
+  const owned: DeviceBuffer[] = [];
+  const views = new Map<string, readonly DeviceBuffer[]>();
+  try {
+    for (const tensor of tensors) {
+      const copies = isResident(tensor, problem) ? sets : 1;
+      const bytes = tensorBytes(tensor, problem);
+      const stride = aligned(bytes);
+      const parent = device.allocate(Math.max(ALIGNMENT, stride * copies), { label: `${family.name} ${tensor.name}` });
+      owned.push(parent);
+      await fill(parent, tensor, fromFamily?.[tensor.name] ?? null, copies, stride);
+      views.set(tensor.name, Array.from({ length: copies }, (_, i) => parent.view(i * stride, Math.max(4, aligned(bytes, 4)))));
+    }
+  } catch (error) {
+    for (const buffer of owned) buffer.dispose();
+    throw error;
+  }
+
+  async function fill(parent: DeviceBuffer, tensor: TensorSpec, values: Float64Array | Int32Array | null, copies: number, stride: number): Promise<void> {
+    const dtype = tensor.dtype(problem.params);
+    if (tensor.role === 'output') return;
+    if (dtype === 'i32' && INDEXED_BY[tensor.name] !== undefined) {
+      for (let i = 0; i < copies; i++) parent.write(indexContents(tensor, problem, i, random), i * stride);
+    } else if (values !== null) {
+      const bytes = encodeTensor(values, dtype);
+      if (bytes.length > 0) for (let i = 0; i < copies; i++) parent.write(bytes, i * stride);
+    } else if (dtype === 'i32') {
+      throw new TuneError(
+        `${family.name}: do not know what to put into the index tensor "${tensor.name}" of ${elementCount(family, problem)} elements; ` +
+          `expected one of ${Object.keys(INDEXED_BY).join(', ')}, or a problem of at most ${FAMILY_DATA_LIMIT} elements`,
+      );
+    } else {
+      await device.fillRandom(parent, dtype, (options.seed ^ owned.length) >>> 0, fillScale(tensor, dtype));
+    }
+  }
+
+  function fillScale(tensor: TensorSpec, dtype: Dtype): number {
+    return dtype !== 'f32' || isResident(tensor, problem) ? WEIGHT_SCALE : ACTIVATION_SCALE;
+  }
+
+  return {
+    family,
+    problem,
+    sets,
+    coldBytesPerSet,
+    buffers: (set) =>
+      family.tensors.map((tensor) => {
+        const copies = views.get(tensor.name);
+        return copies === undefined ? null : (copies[set % copies.length] ?? null);
+      }),
+    dispose() {
+      for (const buffer of owned) buffer.dispose();
+    },
+  };
+}
+
+/** What the numbers of an index tensor count, by tensor name. */
+const INDEXED_BY: Readonly<Record<string, string>> = { experts: 'intermediate', tokens: 'vocab' };
+
+/** Expert lists alternate between uniform and clustered from set to set; tokens are drawn with repetition. */
+export function indexContents(tensor: TensorSpec, problem: Problem, set: number, random: () => number): Int32Array {
+  const limit = problem.dims[INDEXED_BY[tensor.name] ?? ''] ?? 0;
+  const length = shapeElements(tensor, problem.dims, problem.params);
+  if (tensor.name === 'experts') return indexList(limit, length, set % 2 === 0 ? 'uniform' : 'clustered', random);
+  return Int32Array.from({ length }, () => Math.floor(random() * limit));
+}
+
+function aligned(bytes: number, unit = ALIGNMENT): number {
+  return Math.ceil(bytes / unit) * unit;
+}

@@ -1,0 +1,59 @@
+/** Messages between the tuner and its worker process. Plain JSON. */
+import type { Problem } from '../generator/types.js';
+import type { DeviceIdentity } from '../runtime/device/types.js';
+import type { CandidateOutcome, KernelBinary } from './types.js';
+
+export interface WorkerInfo {
+  readonly identity: DeviceIdentity;
+  readonly threads: number;
+  readonly isa: string;
+}
+
+export interface EvaluateRequest {
+  readonly problem: Problem;
+  readonly candidate: KernelBinary;
+  /** The default variant of the same problem. */
+  readonly standard: KernelBinary;
+  /** The candidate has passed its form's ragged problems before. */
+  readonly formVerified: boolean;
+  /** Best median of candidate / default so far. */
+  readonly bestRatio: number | null;
+  readonly seed: number;
+}
+
+export interface ControlRequest {
+  readonly kernel: KernelBinary;
+  readonly problem: Problem;
+}
+
+export interface FinalRequest {
+  readonly problem: Problem;
+  readonly kernels: readonly KernelBinary[];
+  readonly control: ControlRequest | null;
+  readonly rounds: number;
+  readonly seed: number;
+}
+
+export interface FinalReply {
+  /** Per kernel, in the order of the request. */
+  readonly samplesNs: readonly (readonly number[])[];
+  readonly controlNs: readonly number[];
+}
+
+/** `prepare` computes oracles and fills buffers, which runs no kernel and so has no candidate to blame for its time. */
+export type WorkerJob =
+  | { readonly type: 'prepare'; readonly problem: Problem; readonly seed: number }
+  | { readonly type: 'evaluate'; readonly request: EvaluateRequest }
+  | { readonly type: 'final'; readonly request: FinalRequest };
+
+export type ToWorker = { readonly id: number; readonly job: WorkerJob };
+
+export type FromWorker =
+  | { readonly type: 'ready'; readonly info: WorkerInfo }
+  /** The worker could not start, or a job failed for a reason that is not the candidate's. */
+  | { readonly type: 'failed'; readonly id: number | null; readonly name: string; readonly message: string }
+  /** A kernel is about to run: who is to blame if the worker dies now. */
+  | { readonly type: 'running'; readonly id: number; readonly kernelId: string }
+  | { readonly type: 'prepared'; readonly id: number }
+  | { readonly type: 'evaluated'; readonly id: number; readonly outcome: CandidateOutcome }
+  | { readonly type: 'finished'; readonly id: number; readonly reply: FinalReply };

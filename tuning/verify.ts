@@ -1,0 +1,172 @@
+/**
+ * Whether a candidate computes what its family says, before anything is timed. The oracle is the family's fp64 reference; a problem too
+ * large for it is checked scaled down against the oracle, and at its true size against the default variant.
+ */
+import type { Family, Problem } from '../generator/types.js';
+import type { Device, DeviceBuffer, Kernel } from '../runtime/device/types.js';
+import type { CaseStore, VerificationCase } from './cases.js';
+import { compareOutput, POISON, relativeBound, rootMeanSquare } from './compare.js';
+import { decodeTensor } from '../generator/families/common.js';
+import { indexContents, tensorBytes, isResident } from './inputs.js';
+import { launchGuarded, type LaunchStyle } from './launch.js';
+import { stepArgs } from './launch-args.js';
+import { fits, ORACLE_LIMITS, scaledDown } from './scaling.js';
+import { seededRandom } from './statistics.js';
+import { problemKey } from './types.js';
+
+export type Verdict = { readonly state: 'ok' } | { readonly state: 'wrong' | 'out-of-bounds'; readonly message: string };
+
+const OK: Verdict = { state: 'ok' };
+
+/** The same kernel on a device with all threads and on one with a single thread. */
+export interface VerificationTarget {
+  readonly many: { readonly device: Device; readonly kernel: Kernel };
+  readonly one: { readonly device: Device; readonly kernel: Kernel };
+}
+
+/** Seeds of the contents, each with its way of launching: immediates and separate buffers, then as the runtime's plans do it. */
+const ROUNDS: readonly { readonly seed: number; readonly style: LaunchStyle }[] = [
+  { seed: 1, style: { boundInts: false, inPlace: false } },
+  { seed: 2, style: { boundInts: true, inPlace: true } },
+];
+
+/** Problems whose oracle is run for a form (its ragged shapes) and for a problem (itself, or scaled down). */
+export async function verifyAgainstOracle(target: VerificationTarget, family: Family, problems: readonly Problem[], store: CaseStore): Promise<Verdict> {
+  for (const problem of problems) {
+    for (const { seed, style } of ROUNDS) {
+      const verdict = await verifyCase(target, family, store.get(family, problem, seed), style);
+      if (verdict.state !== 'ok') return { state: verdict.state, message: `${problemKey(problem)}, seed ${seed}: ${verdict.message}` };
+    }
+  }
+  return OK;
+}
+
+async function verifyCase(target: VerificationTarget, family: Family, one: VerificationCase, style: LaunchStyle): Promise<Verdict> {
+  const all = await launchGuarded(target.many.device, target.many.kernel, family, one, style);
+  if (all.outOfBounds !== null) return { state: 'out-of-bounds', message: all.outOfBounds };
+  if (all.changedInput !== null) return { state: 'wrong', message: all.changedInput };
+  for (const tensor of family.tensors) {
+    const bytes = all.outputs.get(tensor.name);
+    const expected = one.expected[tensor.name];
+    if (bytes === undefined || expected === undefined) continue;
+    const difference = compareOutput(tensor.name, bytes, tensor.dtype(one.problem.params), expected);
+    if (difference !== null) return { state: 'wrong', message: difference };
+  }
+  const single = await launchGuarded(target.one.device, target.one.kernel, family, one, style);
+  if (single.outOfBounds !== null) return { state: 'out-of-bounds', message: `with one thread: ${single.outOfBounds}` };
+  for (const [name, bytes] of all.outputs) {
+    if (Buffer.compare(bytes, single.outputs.get(name) ?? new Uint8Array()) !== 0) {
+      return { state: 'wrong', message: `${name} differs between ${target.many.device.threads} threads and 1` };
+    }
+  }
+  return OK;
+}
+
+/** The problem itself where the oracle can afford it, else scaled down. */
+export function oracleProblem(family: Family, problem: Problem): { readonly problem: Problem; readonly trueSize: boolean } {
+  return fits(family, problem, ORACLE_LIMITS) ? { problem, trueSize: true } : { problem: scaledDown(family, problem), trueSize: false };
+}
+
+/** How far two right kernels may be apart: each within the bound, sums over more terms at most proportionally worse. */
+const TRUE_SIZE_SLACK = 4;
+/** Inputs are compared after a launch up to this size; larger ones are left to the small problems. */
+const COMPARED_INPUT_BYTES = 4 * 2 ** 20;
+
+export interface TrueSizeCheck {
+  /** `standard` is the default variant; it is run once. */
+  check(kernel: Kernel, standard: Kernel): Promise<Verdict>;
+  dispose(): void;
+}
+
+/**
+ * Compares candidates with the default variant (verified at small sizes before) at the true size, on the device. When the default itself
+ * misbehaves there, every check fails with that: then nothing can be trusted.
+ */
+export async function createTrueSizeCheck(device: Device, family: Family, problem: Problem, store: CaseStore): Promise<TrueSizeCheck> {
+  const small = scaledDown(family, problem);
+  const reference = store.get(family, small, 1);
+  const growth = Math.max(1, termsPerOutput(family, problem) / termsPerOutput(family, small));
+  const buffers = await allocateTrueSize(device, family, problem, reference.present);
+  const before = new Map<string, Buffer>();
+  family.tensors.forEach((tensor, i) => {
+    const buffer = buffers[i];
+    if (tensor.role === 'input' && buffer && buffer.byteLength <= COMPARED_INPUT_BYTES) before.set(tensor.name, Buffer.from(buffer.read()));
+  });
+  const initial = family.tensors.map((tensor, i) => (tensor.role === 'inout' ? (buffers[i]?.read() ?? null) : null));
+
+  async function outputsOf(kernel: Kernel): Promise<{ outputs: Map<string, Uint8Array<ArrayBuffer>>; fault: Verdict }> {
+    family.tensors.forEach((tensor, i) => {
+      if (tensor.role === 'output') buffers[i]?.fill(POISON);
+      const contents = initial[i];
+      if (contents) buffers[i]?.write(contents);
+    });
+    const recorder = device.record(`verify ${kernel.id}`);
+    recorder.step(kernel, stepArgs(family, problem, buffers));
+    const plan = recorder.finish();
+    try {
+      await plan.run();
+    } finally {
+      plan.dispose();
+    }
+    const outputs = new Map<string, Uint8Array<ArrayBuffer>>();
+    let fault: Verdict = OK;
+    family.tensors.forEach((tensor, i) => {
+      const buffer = buffers[i];
+      if (!buffer || fault.state !== 'ok') return;
+      const { before: early, after } = buffer.checkCanaries();
+      if (early !== null || after !== null) fault = { state: 'out-of-bounds', message: `${tensor.name}: byte ${early ?? after ?? 0} of ${buffer.byteLength} was written` };
+      const kept = before.get(tensor.name);
+      if (kept !== undefined && kept.compare(buffer.read()) !== 0) fault = { state: 'wrong', message: `input ${tensor.name} was changed` };
+      if (tensor.role !== 'input') outputs.set(tensor.name, buffer.read());
+    });
+    return { outputs, fault };
+  }
+
+  let expected: Awaited<ReturnType<typeof outputsOf>> | null = null;
+  return {
+    async check(kernel, standard) {
+      expected ??= await outputsOf(standard);
+      if (expected.fault.state !== 'ok') return { ...expected.fault, message: `the default variant at ${problemKey(problem)}: ${expected.fault.message}` };
+      const actual = await outputsOf(kernel);
+      if (actual.fault.state !== 'ok') return { ...actual.fault, message: `${problemKey(problem)}: ${actual.fault.message}` };
+      for (const tensor of family.tensors) {
+        const [a, b] = [actual.outputs.get(tensor.name), expected.outputs.get(tensor.name)];
+        if (a === undefined || b === undefined) continue;
+        const dtype = tensor.dtype(problem.params);
+        const values = decodeTensor(b, dtype);
+        const small = reference.expected[tensor.name];
+        const relative = small === undefined ? null : relativeBound(small);
+        const bound = relative === null ? 0 : relative * rootMeanSquare(values) * growth * TRUE_SIZE_SLACK;
+        const difference = compareOutput(tensor.name, a, dtype, { values, bound });
+        if (difference !== null) return { state: 'wrong', message: `${problemKey(problem)} against the default variant: ${difference}` };
+      }
+      return OK;
+    },
+    dispose() {
+      for (const buffer of buffers) buffer?.dispose();
+    },
+  };
+}
+
+function termsPerOutput(family: Family, problem: Problem): number {
+  const outputs = family.tensors.filter((tensor) => tensor.role !== 'input').reduce((sum, tensor) => sum + tensorBytes(tensor, problem), 0);
+  return Math.max(1, family.cost(problem).flops) / Math.max(1, outputs);
+}
+
+async function allocateTrueSize(device: Device, family: Family, problem: Problem, present: readonly boolean[]): Promise<(DeviceBuffer | null)[]> {
+  const random = seededRandom(3);
+  const buffers: (DeviceBuffer | null)[] = [];
+  for (const [i, tensor] of family.tensors.entries()) {
+    if (present[i] !== true) {
+      buffers.push(null);
+      continue;
+    }
+    const buffer = device.allocate(Math.max(4, tensorBytes(tensor, problem)), { label: tensor.name, guarded: true });
+    buffers.push(buffer);
+    const dtype = tensor.dtype(problem.params);
+    if (tensor.role === 'output') continue;
+    if (dtype === 'i32') buffer.write(indexContents(tensor, problem, 0, random));
+    else await device.fillRandom(buffer, dtype, 100 + i, isResident(tensor, problem) ? 0.05 : 1);
+  }
+  return buffers;
+}

@@ -1,0 +1,186 @@
+/** The tuner's side of its worker process: starts it, asks it, replaces it when a candidate kills or hangs it. */
+import { fork, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Problem } from '../generator/types.js';
+import { AbortedError, TuneError } from '../runtime/errors.js';
+import type { DeviceRequest } from './environment.js';
+import type { EvaluateRequest, FinalReply, FinalRequest, FromWorker, WorkerInfo, WorkerJob } from './protocol.js';
+import type { CandidateOutcome } from './types.js';
+
+export interface WorkerOptions {
+  /** URL of the module that exports `environment: TuningEnvironment`. */
+  readonly environmentUrl: string;
+  readonly device: DeviceRequest;
+  /** Time to start and to prepare a problem. Default 120 s. */
+  readonly prepareLimitMs?: number;
+  /** Ends the running job (with an AbortedError) and the worker. */
+  readonly signal?: AbortSignal;
+}
+
+export type FinalOutcome =
+  | { readonly state: 'ok'; readonly reply: FinalReply }
+  /** `kernelId` is the kernel that ran when the worker died. */
+  | { readonly state: 'crashed' | 'timed-out'; readonly kernelId: string; readonly message: string };
+
+export interface TuningWorker {
+  /** Starts the worker if need be. */
+  info(): Promise<WorkerInfo>;
+  prepare(problem: Problem, seed: number): Promise<void>;
+  /** Never rejects for what a candidate does: death and hanging are outcomes. */
+  evaluate(request: EvaluateRequest, limitMs: number): Promise<CandidateOutcome>;
+  final(request: FinalRequest, limitMs: number): Promise<FinalOutcome>;
+  close(): Promise<void>;
+}
+
+type JobEnd =
+  | { readonly kind: 'reply'; readonly message: FromWorker }
+  | { readonly kind: 'died'; readonly how: string; readonly running: string | null }
+  | { readonly kind: 'timed-out'; readonly running: string | null };
+
+interface Process {
+  readonly child: ChildProcess;
+  readonly info: WorkerInfo;
+}
+
+const PREPARE_LIMIT_MS = 120_000;
+const STDERR_KEPT = 4096;
+
+export function createWorker(options: WorkerOptions): TuningWorker {
+  let current: Promise<Process> | null = null;
+  let nextId = 1;
+  let stderrTail = '';
+  const prepareLimit = options.prepareLimitMs ?? PREPARE_LIMIT_MS;
+
+  function start(): Promise<Process> {
+    current ??= spawn().catch((error: unknown) => {
+      current = null;
+      throw error;
+    });
+    return current;
+  }
+
+  async function spawn(): Promise<Process> {
+    stderrTail = '';
+    const child = fork(workerScript(), [options.environmentUrl, JSON.stringify(options.device)], {
+      execArgv: workerArguments(),
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderrTail = (stderrTail + text).slice(-STDERR_KEPT);
+    });
+    const end = await waitFor(child, 'ready', null, prepareLimit);
+    if (end.kind === 'reply' && end.message.type === 'ready') return { child, info: end.message.info };
+    child.kill('SIGKILL');
+    throw new TuneError(`the tuner's worker process did not start: ${describe(end)}`, { remedy: 'griffin doctor' });
+  }
+
+  /** Waits for a message of this type (or a failure) for this job, the child's death, the time limit, or the caller's signal. */
+  function waitFor(child: ChildProcess, type: FromWorker['type'], id: number | null, limitMs: number): Promise<JobEnd> {
+    const { signal } = options;
+    return new Promise((resolve, reject) => {
+      let running: string | null = null;
+      const finish = (end: JobEnd): void => {
+        detach();
+        resolve(end);
+      };
+      const onMessage = (message: FromWorker): void => {
+        if ('id' in message && message.id !== id) return;
+        if (message.type === 'running') running = message.kernelId;
+        else if (message.type === type || message.type === 'failed') finish({ kind: 'reply', message });
+      };
+      const onExit = (code: number | null, killedBy: string | null): void => {
+        finish({ kind: 'died', how: killedBy === null ? `exit code ${String(code)}` : killedBy, running });
+      };
+      const onAbort = (): void => {
+        detach();
+        stop(child);
+        reject(signal?.reason instanceof AbortedError ? signal.reason : new AbortedError('tuning was stopped'));
+      };
+      const timer = setTimeout(() => {
+        finish({ kind: 'timed-out', running });
+      }, limitMs);
+      function detach(): void {
+        clearTimeout(timer);
+        child.off('message', onMessage);
+        child.off('exit', onExit);
+        signal?.removeEventListener('abort', onAbort);
+      }
+      child.on('message', onMessage);
+      child.on('exit', onExit);
+      if (signal?.aborted === true) onAbort();
+      else if (child.exitCode !== null || child.signalCode !== null) onExit(child.exitCode, child.signalCode);
+      else signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  function stop(child: ChildProcess): void {
+    current = null;
+    child.removeAllListeners('message');
+    child.kill('SIGKILL');
+  }
+
+  async function perform(job: WorkerJob, expected: FromWorker['type'], limitMs: number): Promise<JobEnd> {
+    let { child } = await start();
+    if (child.exitCode !== null || child.signalCode !== null) {
+      // Died while idle: no reason to blame the candidate that comes next.
+      current = null;
+      ({ child } = await start());
+    }
+    const id = nextId++;
+    const wait = waitFor(child, expected, id, limitMs);
+    // A send to a process that has just died fails; its exit event settles the wait.
+    child.send({ id, job }, () => undefined);
+    const end = await wait;
+    if (end.kind !== 'reply') stop(child);
+    else if (end.message.type === 'failed') throw new TuneError(`the tuner's worker failed: ${end.message.name}: ${end.message.message}`);
+    return end;
+  }
+
+  function describe(end: JobEnd): string {
+    const tail = stderrTail.trim() === '' ? '' : `; its last words: ${stderrTail.trim().split('\n').slice(-3).join(' | ')}`;
+    if (end.kind === 'died') return `the process ended with ${end.how}${tail}`;
+    if (end.kind === 'timed-out') return 'stopped at the time limit';
+    return end.message.type === 'failed' ? end.message.message : `unexpected message ${end.message.type}`;
+  }
+
+  return {
+    info: async () => (await start()).info,
+    async prepare(problem, seed) {
+      const end = await perform({ type: 'prepare', problem, seed }, 'prepared', prepareLimit);
+      if (end.kind !== 'reply') throw new TuneError(`cannot prepare ${problem.family}: ${describe(end)}`);
+    },
+    async evaluate(request, limitMs) {
+      const end = await perform({ type: 'evaluate', request }, 'evaluated', limitMs);
+      if (end.kind === 'reply' && end.message.type === 'evaluated') return end.message.outcome;
+      if (end.kind === 'timed-out') return { state: 'timed-out', message: `stopped after ${limitMs} ms` };
+      return { state: 'crashed', message: describe(end) };
+    },
+    async final(request, limitMs) {
+      const end = await perform({ type: 'final', request }, 'finished', limitMs);
+      if (end.kind === 'reply' && end.message.type === 'finished') return { state: 'ok', reply: end.message.reply };
+      const kernelId = (end.kind === 'reply' ? null : end.running) ?? request.kernels[0]?.kernelId ?? '';
+      if (end.kind === 'timed-out') return { state: 'timed-out', kernelId, message: `stopped after ${limitMs} ms in the final` };
+      return { state: 'crashed', kernelId, message: `in the final: ${describe(end)}` };
+    },
+    async close() {
+      const running = await current?.catch(() => null);
+      if (running === null || running === undefined) return;
+      const gone = new Promise<void>((resolve) => running.child.once('exit', () => resolve()));
+      stop(running.child);
+      if (running.child.exitCode === null && running.child.signalCode === null) await gone;
+    },
+  };
+}
+
+const FROM_SOURCE = import.meta.url.endsWith('.ts');
+
+function workerScript(): string {
+  return fileURLToPath(new URL(FROM_SOURCE ? './worker-main.ts' : './worker-main.js', import.meta.url));
+}
+
+/** From sources the worker needs hooks that strip types; vitest's own arguments are none of its business either way. */
+function workerArguments(): string[] {
+  const loader = new URL('./source-loader.mjs', import.meta.url);
+  return FROM_SOURCE && existsSync(fileURLToPath(loader)) ? ['--import', loader.href] : [];
+}

@@ -1,0 +1,67 @@
+/**
+ * Entry point of the tuner's child process: a candidate that crashes or hangs costs this process, not the tuner.
+ * Arguments: the URL of the module that exports `environment`, and a DeviceRequest as JSON.
+ */
+import type { DeviceRequest, TuningEnvironment } from './environment.js';
+import type { FromWorker, ToWorker, WorkerJob } from './protocol.js';
+import { openSession, type Session } from './session.js';
+
+function send(message: FromWorker): void {
+  process.send?.(message);
+}
+
+/** Resolves when the message has left this process: what follows may kill it. */
+function sendNow(message: FromWorker): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined) resolve();
+    else process.send(message, undefined, {}, () => resolve());
+  });
+}
+
+function fail(id: number | null, error: unknown): void {
+  send({ type: 'failed', id, name: error instanceof Error ? error.name : 'Error', message: error instanceof Error ? error.message : String(error) });
+}
+
+async function perform(session: Session, id: number, job: WorkerJob): Promise<void> {
+  switch (job.type) {
+    case 'prepare':
+      await session.prepare(job.problem, job.seed);
+      send({ type: 'prepared', id });
+      return;
+    case 'evaluate':
+      await sendNow({ type: 'running', id, kernelId: job.request.candidate.kernelId });
+      send({ type: 'evaluated', id, outcome: await session.evaluate(job.request) });
+      return;
+    case 'final': {
+      let last = '';
+      const onKernel = (kernelId: string): void => {
+        if (kernelId !== last) send({ type: 'running', id, kernelId });
+        last = kernelId;
+      };
+      send({ type: 'finished', id, reply: await session.final(job.request, onKernel) });
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  const [moduleUrl = '', requestText = '{}'] = process.argv.slice(2);
+  // Ctrl-C reaches the whole process group; only the tuner decides when this process ends.
+  process.on('SIGINT', () => undefined);
+  // The tuner is gone. A kernel that hangs must not keep this process alive, so no orderly shutdown.
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  let session: Session;
+  try {
+    const { environment } = (await import(moduleUrl)) as { environment: TuningEnvironment };
+    session = await openSession(environment, JSON.parse(requestText) as DeviceRequest);
+  } catch (error) {
+    fail(null, error);
+    return;
+  }
+  let queue = Promise.resolve();
+  process.on('message', (message: ToWorker) => {
+    queue = queue.then(() => perform(session, message.id, message.job).catch((error: unknown) => fail(message.id, error)));
+  });
+  send({ type: 'ready', info: session.info });
+}
+
+await main();
