@@ -1,7 +1,33 @@
 import type { Family } from '../types.js';
+import { attentionDecode } from './attention_decode.js';
+import { attentionPrefill } from './attention_prefill.js';
+import { embed } from './embed.js';
+import { ffActivation } from './ff_activation.js';
+import { ffCompact } from './ff_compact.js';
+import { ffGateUpGather } from './ff_gate_up_gather.js';
+import { flockStatistic } from './flock_statistic.js';
+import { linearGemv } from './linear_gemv.js';
+import { neuronMagnitude } from './neuron_magnitude.js';
+import { rmsNorm } from './rms_norm.js';
+import { ropeKvWrite } from './rope_kv_write.js';
+import { sample } from './sample.js';
+import { selectTopk } from './select_topk.js';
 
 /** Every kernel family, in the order of docs/design.md. A new family is one module beside this file and one line here. */
 export const FAMILIES: readonly Family[] = [
+  linearGemv,
+  ffGateUpGather,
+  ffCompact,
+  ffActivation,
+  flockStatistic,
+  selectTopk,
+  neuronMagnitude,
+  rmsNorm,
+  embed,
+  ropeKvWrite,
+  attentionDecode,
+  attentionPrefill,
+  sample,
 ];
 
 /** The family of that name, or undefined. */
