@@ -18,6 +18,8 @@ export interface StreamDecoder {
 const OVERLAP = 4;
 /** The window moves when it has this many ids: decoding again costs its length. */
 const WINDOW = 16;
+/** Bytes of the longest character in UTF-8, so ids that one can be spread over. */
+const LONGEST_CHARACTER = 4;
 /** Ids of the context that are decoded; more than any character or leading-space rule spans. */
 const CONTEXT = 16;
 const REPLACEMENT = '\uFFFD';
@@ -37,14 +39,17 @@ export function createStreamDecoder(decode: (ids: readonly number[]) => string, 
     return piece;
   };
 
-  /** Drops ids from the front if the text falls apart exactly there: no character across the cut, at most a leading space lost behind it. */
+  /** Drops ids from the front, cutting where the text falls apart exactly: no character across, at most a leading space lost behind. */
   const moveOn = (text: string): void => {
-    const tail = window.slice(-OVERLAP);
-    const tailText = decode(tail);
-    const headText = decode(window.slice(0, -OVERLAP));
-    if (tailText === '' || (text !== headText + tailText && text !== `${headText} ${tailText}`)) return;
-    window = tail;
-    emitted = tailText.length;
+    for (let keep = OVERLAP; keep < OVERLAP + LONGEST_CHARACTER; keep++) {
+      const tail = window.slice(-keep);
+      const tailText = decode(tail);
+      const headText = decode(window.slice(0, -keep));
+      if (tailText === '' || (text !== headText + tailText && text !== `${headText} ${tailText}`)) continue;
+      window = tail;
+      emitted = tailText.length;
+      return;
+    }
   };
 
   return {

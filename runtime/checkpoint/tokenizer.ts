@@ -7,11 +7,22 @@ import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 
 import { TokenizerError } from '../errors.js';
-import { isObject, parseJsonObject, readTextFile } from './json.js';
+import { describe, isObject, parseJsonObject, readTextFile } from './json.js';
 import { type StreamDecoder, createStreamDecoder } from './stream-decoder.js';
 
 /** Largest `tokenizer.json` accepted, in bytes. Vocabularies of 256,000 tokens take about 35 MB. */
 const MAX_TOKENIZER_BYTES = 256 * 2 ** 20;
+
+/** What is used of the library's class; its own declarations do not resolve under Node's module rules. */
+interface LibraryTokenizer {
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: (number | undefined)[]; tokens: string[] };
+  decode(ids: readonly number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string;
+  token_to_id(token: string): number | undefined;
+  id_to_token(id: number): string | undefined;
+  get_vocab(withAddedTokens: boolean): ReadonlyMap<string, number>;
+}
+
+const MODEL_TYPES: readonly unknown[] = ['BPE', 'Unigram', 'WordPiece'];
 
 export interface EncodeOptions {
   /** Add what the tokenizer's post-processor adds, such as `<s>` in front. Default true; false for rendered chat templates, which hold them as text. */
@@ -72,7 +83,13 @@ export function readTokenizerJson(path: string): Record<string, unknown> {
 
 /** A tokenizer from the parsed contents of its two files; `where` names the source in errors. */
 export function createTokenizer(definition: Record<string, unknown>, config: Record<string, unknown>, where: string): TextTokenizer {
-  const inner = guard(where, 'cannot be used', () => new Tokenizer(definition, config));
+  const model = definition['model'];
+  const type = isObject(model) ? model['type'] : undefined;
+  // Definitions from before 2021 leave the type out; the library infers it. An unknown one it would take for another silently.
+  if (type !== undefined && !MODEL_TYPES.includes(type)) {
+    throw new TokenizerError(`${where}: unsupported tokenizer model ${describe(type)}; supported: ${MODEL_TYPES.join(', ')}`);
+  }
+  const inner = guard(where, 'cannot be used', () => new Tokenizer(definition, config) as unknown as LibraryTokenizer);
   const vocabSize = guard(where, 'cannot be used', () => inner.get_vocab(true).size);
   const specialIds = new Set<number>();
   for (const token of Array.isArray(definition['added_tokens']) ? (definition['added_tokens'] as unknown[]) : []) {
@@ -91,9 +108,9 @@ export function createTokenizer(definition: Record<string, unknown>, config: Rec
     specialIds,
     decode,
     encode(text, options = {}) {
-      const ids: (number | undefined)[] = guard(where, 'cannot encode', () => inner.encode(text, { add_special_tokens: options.specialTokens ?? true }).ids);
+      const { ids, tokens } = guard(where, 'cannot encode', () => inner.encode(text, { add_special_tokens: options.specialTokens ?? true }));
       const bad = ids.findIndex((id) => !Number.isInteger(id));
-      if (bad >= 0) throw new TokenizerError(`${where}: the text contains something that no token covers (piece ${bad} of ${ids.length}), and the tokenizer has no unknown token`);
+      if (bad >= 0) throw new TokenizerError(`${where}: the piece ${describe(tokens[bad])} has no id in the vocabulary, and there is no unknown token`);
       return ids as number[];
     },
     stream(options = {}) {
