@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { GriffinError } from '../runtime/errors.js';
+import { jsonPrinted, printJson } from './output.js';
 
 /** 2 for wrong usage, 130 for a clean stop after an interrupt, 1 for everything else. */
 export function exitCodeOf(error: unknown): number {
@@ -28,7 +29,7 @@ export function errorObject(error: unknown): ErrorObject {
 
 /** Message (and remedy) on standard error; with `json` also one object on standard output. `quiet`: the message is already out. */
 export function reportError(error: unknown, options: { readonly json: boolean; readonly quiet: boolean }): void {
-  if (options.json) process.stdout.write(`${JSON.stringify(errorObject(error))}\n`);
+  if (options.json && !jsonPrinted()) printJson(errorObject(error));
   if (options.quiet) return;
   const debug = (process.env['DEBUG'] ?? '').split(/[\s,]+/).includes('griffin');
   if (error instanceof GriffinError) {

@@ -1,7 +1,13 @@
 /** The commands, in the order in which help lists them. Each file exports `register<Name>(program)` and owns its command wholly. */
 import type { Command } from 'commander';
+import { registerBench } from './bench.js';
+import { registerDoctor } from './doctor.js';
+import { registerGenerate } from './generate.js';
 import { registerKernels } from './kernels.js';
 
 export function registerCommands(program: Command): void {
+  registerGenerate(program);
+  registerBench(program);
   registerKernels(program);
+  registerDoctor(program);
 }

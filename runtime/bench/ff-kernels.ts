@@ -4,7 +4,7 @@ import { ACTIVATIONS, type ModelConfig } from '../checkpoint/types.js';
 import type { Device, DeviceBuffer, Plan } from '../device/types.js';
 import { drawExperts } from '../griffin/selection.js';
 import { WEIGHT_BYTES, ffGroup } from '../model/buffers.js';
-import type { KernelSource } from '../model/transformer.js';
+import type { KernelLibrary } from '../library/library.js';
 import type { FfKernelResult, RoofResult } from './result.js';
 import { readRoofTask, roofResult } from './roofs.js';
 import { measureInterleaved, pairedRatio } from './rounds.js';
@@ -13,8 +13,6 @@ import { keptNeurons } from './traffic.js';
 export interface FfKernelOptions {
   readonly density: number;
   readonly rounds: number;
-  /** Where a kernel came from. */
-  readonly originOf: (family: string, params: Readonly<Record<string, string>>, dims: Readonly<Record<string, number>>) => string;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((text: string) => void) | undefined;
 }
@@ -41,7 +39,7 @@ interface FfTask {
 export async function benchFfKernels(
   device: Device,
   config: ModelConfig,
-  kernels: KernelSource,
+  library: KernelLibrary,
   options: FfKernelOptions,
 ): Promise<{ readonly read: RoofResult; readonly results: readonly FfKernelResult[] }> {
   const { hiddenSize: hidden, intermediateSize: F, dtype } = config;
@@ -82,7 +80,7 @@ export async function benchFfKernels(
       const family = operation === 'gate_up' ? 'ff_gate_up_gather' : 'ff_down_gather';
       const params = operation === 'gate_up' ? { dtype, gated } : { dtype };
       const problemDims = operation === 'gate_up' ? { ...dims, activation } : dims;
-      const kernel = kernels.kernel(family, params, problemDims);
+      const { kernel, how } = library.resolve({ family, params, dims: problemDims });
       const recorder = device.record(`${operation} ${variant}`);
       for (let copy = 0; copy < copies; copy++) {
         const weightsIn = ffIn[copy];
@@ -98,10 +96,10 @@ export async function benchFfKernels(
       const plan = recorder.finish();
       held.push(plan);
       const bytes = kept * hidden * element * (operation === 'gate_up' ? group : 1) + (variant === 'gather' ? kept * 4 : 0);
-      return { operation, variant, kernelId: kernel.id, origin: options.originOf(family, params, problemDims), k: kept, bytes, plan };
+      return { operation, variant, kernelId: kernel.id, origin: how, k: kept, bytes, plan };
     };
     const tasks = (['gate_up', 'down'] as const).flatMap((operation) => VARIANTS.map((variant) => record(operation, variant)));
-    const roof = readRoofTask(device, kernels);
+    const roof = readRoofTask(device, library);
     held.push(roof);
 
     const [read, ...measured] = await measureInterleaved(

@@ -1,0 +1,28 @@
+import type { Model } from '../runtime/model/model.js';
+import { note, statusLine } from './output.js';
+
+/** Flags of every command that runs a model. */
+export interface DeviceFlags {
+  readonly device: string;
+  readonly threads?: number;
+  readonly library?: string;
+}
+
+/** Loads a checkpoint as the flags say, with progress and warnings on standard error. */
+export async function loadForCommand(directory: string, flags: DeviceFlags, signal: AbortSignal): Promise<Model> {
+  // Imported here so that help and usage errors need no addon.
+  const { loadModel } = await import('../runtime/model/load.js');
+  const status = statusLine();
+  try {
+    return await loadModel(directory, {
+      device: flags.device,
+      ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+      ...(flags.library === undefined ? {} : { library: flags.library }),
+      signal,
+      onProgress: ({ bytesDone, bytesTotal }) => status.update(`loading ${directory}: ${Math.floor((100 * bytesDone) / Math.max(1, bytesTotal))} %`),
+      onWarning: (message) => note(`warning: ${message}`),
+    });
+  } finally {
+    status.clear();
+  }
+}

@@ -1,0 +1,40 @@
+/** Where the command line writes: results to standard output, everything else to standard error. */
+
+let printed = false;
+
+/** Prints the command's one JSON object. */
+export function printJson(value: unknown): void {
+  printed = true;
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** Whether the one JSON object is out already, so that an error must not add a second. */
+export function jsonPrinted(): boolean {
+  return printed;
+}
+
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** A line on standard error that is overwritten by the next one; silent where standard error is not a terminal. */
+export interface StatusLine {
+  update(text: string): void;
+  clear(): void;
+}
+
+export function statusLine(stream: NodeJS.WriteStream = process.stderr): StatusLine {
+  let shown = false;
+  return {
+    update(text) {
+      if (!stream.isTTY) return;
+      shown = true;
+      const width = stream.columns || 80;
+      stream.write(`\r\u001b[2K${text.slice(0, width - 1)}`);
+    },
+    clear() {
+      if (shown) stream.write('\r\u001b[2K');
+      shown = false;
+    },
+  };
+}
