@@ -125,6 +125,11 @@ export function recordCompact(context: RecordContext, packed: PackedFeedForward)
   return recorder.finish();
 }
 
+/** How problems spell whether an optional tensor is there. */
+function flag(tensor: DeviceBuffer | null): 0 | 1 {
+  return tensor === null ? 0 : 1;
+}
+
 function gatedParam(config: ModelConfig): 'gated' | 'plain' {
   return config.gated ? 'gated' : 'plain';
 }
@@ -195,14 +200,18 @@ class StepRecorder {
     const activation = ACTIVATIONS[this.config.activation];
     ffGateUpGather(
       this.plan,
-      kernels.kernel('ff_gate_up_gather', { dtype, gated: gatedParam(this.config) }, { rows, hidden, intermediate, k, activation }),
+      kernels.kernel(
+        'ff_gate_up_gather',
+        { dtype, gated: gatedParam(this.config) },
+        { rows, hidden, intermediate, k, activation, bias: flag(layer.ffInBias), dense: experts === null ? 1 : 0 },
+      ),
       { x: activations.normed, wIn: packed?.ffIn ?? layer.ffIn, bias: packed === null ? layer.ffInBias : packed.ffInBias, experts, h: activations.h },
       { rows: this.size.rowsArg, hidden, intermediate, k: kArg, activation },
       { label: `layers.${index} gate_up`, maxInts },
     );
     ffDownGather(
       this.plan,
-      kernels.kernel('ff_down_gather', { dtype }, { rows, hidden, intermediate, k }),
+      kernels.kernel('ff_down_gather', { dtype }, { rows, hidden, intermediate, k, bias: flag(layer.ffOutBias), residual: 1, dense: experts === null ? 1 : 0 }),
       { h: activations.h, wOut: packed?.ffOut ?? layer.ffOut, experts, bias: layer.ffOutBias, residual: activations.x, y: activations.x },
       { rows: this.size.rowsArg, hidden, intermediate, k: kArg },
       { label: `layers.${index} down`, maxInts },
@@ -220,7 +229,7 @@ class StepRecorder {
     const activation = ACTIVATIONS[this.config.activation];
     ffActivation(
       this.plan,
-      kernels.kernel('ff_activation', { gated: gatedParam(this.config) }, { rows, intermediate, activation }),
+      kernels.kernel('ff_activation', { gated: gatedParam(this.config) }, { rows, intermediate, activation, bias: flag(layer.ffInBias) }),
       { u: activations.u, bias: layer.ffInBias, h: activations.h, invNorm: activations.invNorm },
       { rows: this.size.rowsArg, intermediate, activation },
       { label: name('activation'), maxInts },
@@ -273,8 +282,8 @@ class StepRecorder {
     label: string,
   ): void {
     const { kernels } = this.context;
-    const dims = { rows: this.size.rows, in: width, out };
-    const scalars = { ...dims, rows: this.size.rowsArg };
+    const dims = { rows: this.size.rows, in: width, out, bias: flag(tensors.bias), residual: flag(tensors.residual) };
+    const scalars = { rows: this.size.rowsArg, in: width, out };
     const options = { label, maxInts: { rows: this.size.rows } };
     const { dtype } = this.config;
     if (layout === 'outin' && kernels.linearFamily({ dtype }, dims) === 'linear_gemv') {

@@ -1,0 +1,107 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+import type { Device, Kernel } from '../../../runtime/device/types.js';
+import { LibraryError } from '../../../runtime/errors.js';
+import { openLibrary } from '../../../runtime/library/library.js';
+import { findForm, readManifest } from '../../../runtime/library/manifest.js';
+import { winnersPath } from '../../../runtime/library/winners.js';
+import { DEVICE, entry, HASH, sha256, temporaryDirectory, winners } from './support.js';
+
+/** A device that notes which objects are loaded instead of loading them. */
+function fakeDevice(isa = 'portable'): { device: Device; loaded: string[] } {
+  const loaded: string[] = [];
+  const device = {
+    identity: DEVICE,
+    isa,
+    threads: 1,
+    loadKernels(path: string, symbols: readonly string[]): Kernel[] {
+      loaded.push(path);
+      return symbols.map((symbol) => ({ id: symbol.slice('gk_'.length), phases: 1, scratchBytes: 0 }));
+    },
+  } as unknown as Device;
+  return { device, loaded };
+}
+
+const problem = { family: 'linear_gemv', params: { dtype: 'f32' }, dims: { rows: 1, in: 64, out: 320 } };
+const form = findForm(readManifest(), 'linear_gemv', { dtype: 'f32' }, 'portable');
+
+/** A library directory with one tuned binary and the given entries for it. */
+function tunedDirectory(path: string, entries: readonly Partial<ReturnType<typeof entry>>[]): void {
+  mkdirSync(join(path, 'kernels'));
+  writeFileSync(join(path, 'kernels', 'tuned.so'), 'tuned');
+  const binary = { file: 'tuned.so', sha256: sha256('tuned') };
+  const common = { params: problem.params, dims: problem.dims, isa: 'portable', formHash: form.sha256, kernelId: 'linear_gemv__f32__portable__tuned', binary };
+  writeFileSync(winnersPath(path), winners(entries.map((fields) => entry({ ...common, ...fields }))));
+}
+
+describe('openLibrary', () => {
+  it('answers with the default kernel where nothing is tuned, and loads each object once', () => {
+    using dir = temporaryDirectory();
+    const { device, loaded } = fakeDevice();
+    const library = openLibrary(device, { directory: dir.path });
+    const answer = library.resolve(problem);
+    expect(answer).toMatchObject({ id: form.kernel, how: 'default' });
+    expect(library.kernel(problem.family, problem.params, { ...problem.dims, rows: 2 })).toBe(answer.kernel);
+    expect(loaded).toHaveLength(1);
+    expect(library.resolutions().map(({ how }) => how)).toEqual(['default', 'default']);
+  });
+
+  it('answers with a winner: exact, and nearest for other sizes', () => {
+    using dir = temporaryDirectory();
+    tunedDirectory(dir.path, [{}]);
+    const { device, loaded } = fakeDevice();
+    const library = openLibrary(device, { directory: dir.path });
+    expect(library.winners).toBe(1);
+    expect(library.resolve(problem)).toMatchObject({ id: 'linear_gemv__f32__portable__tuned', how: 'exact' });
+    expect(library.resolve({ ...problem, dims: { ...problem.dims, in: 128 } })).toMatchObject({ how: 'nearest' });
+    expect(library.resolve({ ...problem, params: { dtype: 'bf16' } })).toMatchObject({ how: 'default' });
+    expect(loaded.filter((path) => path === join(dir.path, 'kernels', 'tuned.so'))).toHaveLength(1);
+    expect(library.warnings).toEqual([]);
+  });
+
+  it('never loads a binary that was changed: warns once and falls back', () => {
+    using dir = temporaryDirectory();
+    tunedDirectory(dir.path, [{ binary: { file: 'tuned.so', sha256: HASH } }, { binary: { file: 'gone.so', sha256: HASH }, dims: { ...problem.dims, in: 65 } }]);
+    const { device, loaded } = fakeDevice();
+    const seen: string[] = [];
+    const library = openLibrary(device, { directory: dir.path, onWarning: (message) => seen.push(message) });
+    expect(library.resolve(problem)).toMatchObject({ id: form.kernel, how: 'default' });
+    expect(seen).toHaveLength(2);
+    expect(seen.join('\n')).toMatch(/changed or damaged[\s\S]*cannot be read/);
+    expect(library.warnings).toEqual(seen);
+    expect(loaded.some((path) => path.includes('tuned.so'))).toBe(false);
+  });
+
+  it('draws the line between the linear families by what was measured, else by rows', () => {
+    using dir = temporaryDirectory();
+    const gemm = { family: 'linear_gemm', params: { dtype: 'f32', layout: 'outin' } };
+    const dims = { ...problem.dims, rows: 8 };
+    const gemmHash = findForm(readManifest(), 'linear_gemm', gemm.params, 'portable').sha256;
+    tunedDirectory(dir.path, [
+      { dims, medianNs: 100 },
+      { ...gemm, dims, medianNs: 200, formHash: gemmHash },
+      { medianNs: 300 },
+      { ...gemm, medianNs: 200, formHash: gemmHash },
+    ]);
+    const tuned = openLibrary(fakeDevice().device, { directory: dir.path });
+    expect(tuned.linearFamily({ dtype: 'f32' }, dims)).toBe('linear_gemv');
+    expect(tuned.linearFamily({ dtype: 'f32' }, problem.dims)).toBe('linear_gemm');
+    expect(tuned.linearFamily({ dtype: 'f32' }, { ...dims, rows: 4 })).toBe('linear_gemv');
+    expect(tuned.linearFamily({ dtype: 'f32' }, { ...dims, rows: 5 })).toBe('linear_gemm');
+    expect(tuned.linearFamily({ dtype: 'f32' }, { ...dims, rows: 65 })).toBe('linear_gemm');
+  });
+
+  it('says what to run when the default kernels of an instruction set are not built', () => {
+    using dir = temporaryDirectory();
+    expect(() => openLibrary(fakeDevice('avx2048').device, { directory: dir.path })).toThrow(/avx2048 are not built[\s\S]*npm run build/);
+    expect(() => openLibrary(fakeDevice().device, { directory: dir.path, defaults: join(dir.path, 'none') })).toThrow(LibraryError);
+  });
+
+  it('gathers where no strategy was measured', () => {
+    using dir = temporaryDirectory();
+    const library = openLibrary(fakeDevice().device, { directory: dir.path });
+    expect(library.strategy({ hidden: 64, intermediate: 256, k: 128, dtype: 'f32', steps: 1000 }).choice).toBe('gather');
+  });
+});
