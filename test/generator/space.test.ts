@@ -69,12 +69,17 @@ describe('the tiny space', () => {
 describe('every space', () => {
   it.each(everyForm.map(({ family, form: f }) => [formId(f, family), family, f] as const))('%s: enumeration is valid, distinct and contains the default', (_id, family, f) => {
     const ids = new Set<string>();
+    let points = 0;
+    const invalid: string[] = [];
     for (const variant of enumerate(f, { family })) {
-      if (ids.size < 500) expect(validate(variant, { family })).toEqual([]);
-      ids.add(kernelId(variant, family));
+      const id = kernelId(variant, family);
+      ids.add(id);
+      points++;
+      if (validate(variant, { family }).length > 0) invalid.push(id);
     }
-    expect(ids.size).toBe(count(f, { family }));
-    expect(ids.size).toBeLessThanOrEqual(rawSize(family));
+    expect(invalid).toEqual([]);
+    expect(ids.size).toBe(points);
+    expect(points).toBeLessThanOrEqual(rawSize(family));
     expect(ids).toContain(kernelId(defaultVariant(f, { family }), family));
   });
 
@@ -86,8 +91,8 @@ describe('every space', () => {
         const found = sample(f, size, seededRandom(seed), spaceOptions);
         expect(sample(f, size, seededRandom(seed), spaceOptions)).toEqual(found);
         expect(new Set(found.map((v) => kernelId(v, family))).size).toBe(found.length);
-        for (const variant of found) expect(validate(variant, spaceOptions)).toEqual([]);
-        expect(found.length).toBe(Math.min(size, count(f, spaceOptions)));
+        expect(found.filter((variant) => validate(variant, spaceOptions).length > 0)).toEqual([]);
+        if (found.length < size) expect(found.length).toBe(count(f, spaceOptions));
       }),
       { numRuns: 150, seed: 3 },
     );

@@ -1,0 +1,80 @@
+import { Command, CommanderError } from 'commander';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { registerKernels } from '../../../cli/commands/kernels.js';
+import { FAMILIES } from '../../../generator/families/index.js';
+import { renderKernel } from '../../../generator/render.js';
+import { defaultVariant } from '../../../generator/space.js';
+import { kernelId } from '../../../generator/ids.js';
+import { UsageError } from '../../../runtime/errors.js';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+async function run(...args: string[]): Promise<string> {
+  let out = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    out += String(text);
+    return true;
+  });
+  const program = new Command('griffin');
+  registerKernels(program);
+  const quiet = (command: Command): void => {
+    command.exitOverride().configureOutput({ writeErr: () => undefined });
+    command.commands.forEach(quiet);
+  };
+  quiet(program);
+  await program.parseAsync(['kernels', ...args], { from: 'user' });
+  return out;
+}
+
+const family = FAMILIES.find((candidate) => candidate.constraints.length > 0)!;
+
+describe('griffin kernels list', () => {
+  it('prints every family with its formula, parameters, axes and space sizes', async () => {
+    const text = await run('list');
+    for (const { name, summary, formula } of FAMILIES) {
+      expect(text).toContain(`${name}\n    ${summary}\n    ${formula}\n`);
+    }
+    expect(text.match(/^ {4}space {3}portable \d+.* of \d+ variants per form$/gm)).toHaveLength(FAMILIES.length);
+  });
+
+  it('prints JSON whose counts add up', async () => {
+    const families = JSON.parse(await run('list', '--isa', 'avx2', '--json')) as { name: string; forms: { isa: string; raw: number; valid: number; default: string }[] }[];
+    expect(families.map((f) => f.name)).toEqual(FAMILIES.map((f) => f.name));
+    for (const form of families.flatMap((f) => f.forms)) {
+      expect(form.isa).toBe('avx2');
+      expect(form.valid).toBeGreaterThan(0);
+      expect(form.valid).toBeLessThanOrEqual(form.raw);
+    }
+  });
+});
+
+describe('griffin kernels show', () => {
+  it('prints tensors, scalars, axes and constraints with their reasons', async () => {
+    const text = await run('show', family.name, '--reasons');
+    for (const { name, doc } of [...family.tensors, ...family.scalars, ...family.axes]) {
+      expect(text).toMatch(new RegExp(`^ {4}${name} \\(`, 'm'));
+      expect(text).toContain(doc);
+    }
+    for (const { name, reason } of family.constraints) expect(text).toContain(`    ${name}: ${reason}\n`);
+    expect(text).toMatch(new RegExp(`${family.constraints[0]!.name} \\d+ \\(\\d+\\)`));
+  });
+
+  it('prints the rendered source of a variant, exactly', async () => {
+    const params = Object.fromEntries(family.params.map((param) => [param.name, param.values[0]!]));
+    const variant = defaultVariant({ family: family.name, params, isa: 'portable' }, { family });
+    expect(await run('show', family.name, '--variant', kernelId(variant, family))).toBe(renderKernel(variant));
+    expect(await run('show', family.name, '--isa', 'portable', '--source')).toBe(renderKernel(variant));
+  });
+
+  it('refuses unknown families, malformed ids, ids of another family and unknown instruction sets as wrong usage', async () => {
+    await expect(run('show', 'nope')).rejects.toBeInstanceOf(UsageError);
+    await expect(run('show', 'nope')).rejects.toThrow(/unknown kernel family "nope"; there are: /);
+    await expect(run('show', family.name, '--variant', 'x')).rejects.toThrow(/"x" is not a kernel id/);
+    const other = FAMILIES.find((candidate) => candidate !== family && candidate.params.length === 0)!;
+    const foreign = kernelId(defaultVariant({ family: other.name, params: {}, isa: 'avx2' }, { family: other }), other);
+    await expect(run('show', family.name, '--variant', foreign)).rejects.toThrow(new RegExp(`is a kernel of ${other.name}, not of ${family.name}`));
+    await expect(run('list', '--isa', 'sse')).rejects.toBeInstanceOf(CommanderError);
+  });
+});
