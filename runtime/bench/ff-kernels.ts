@@ -99,7 +99,7 @@ export async function benchFfKernels(
       return { operation, variant, kernelId: kernel.id, origin: how, k: kept, bytes, plan };
     };
     const tasks = (['gate_up', 'down'] as const).flatMap((operation) => VARIANTS.map((variant) => record(operation, variant)));
-    const roof = readRoofTask(device, library);
+    const roof = await readRoofTask(device, library);
     held.push(roof);
 
     const [read, ...measured] = await measureInterleaved(

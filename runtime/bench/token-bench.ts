@@ -35,7 +35,7 @@ export async function benchTokens(engine: Engine, options: TokenBenchOptions): P
   const { config } = engine.weights;
   const meanContext = options.promptIds.length + (options.newTokens + 1) / 2;
   const workload = createWorkload(engine, options);
-  using readRoof = readRoofTask(device, kernels);
+  using readRoof = await readRoofTask(device, kernels);
   using fmaRoof = fmaRoofTask(device, kernels);
 
   options.onProgress?.('prefill');
