@@ -7,7 +7,7 @@
 // Writes build/addon/Release/griffin.node, or with --sanitize an AddressSanitizer build, build/addon-asan/Release/griffin.node.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -62,30 +62,68 @@ const out = join(root, 'build', sanitize ? 'addon-asan' : 'addon');
 const binary = join(out, 'Release', 'griffin.node');
 const stampFile = join(out, 'stamp');
 const stamp = stampOf([compiler, cmake, process.arch, root, packageFolder('node-api-headers'), packageFolder('node-addon-api')]);
-if (existsSync(binary) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) process.exit(0);
+if (upToDate()) process.exit(0);
 
 const shown = `build/${sanitize ? 'addon-asan' : 'addon'}/Release/griffin.node`;
-console.error(`building the native addon${sanitize ? ' with the address sanitizer' : ''} (${shown}, about half a minute) …`);
-// A build folder that was configured elsewhere or half-way is of no use to cmake.
-rmSync(out, { recursive: true, force: true });
-mkdirSync(out, { recursive: true });
-const result = spawnSync(
-  process.execPath,
-  [
-    join(packageFolder('cmake-js'), 'bin', 'cmake-js'),
-    'compile',
-    '-d', sources,
-    '-O', out,
-    '-B', 'Release',
-    '--parallel', '2',
-    `--CDNODE_ADDON_API_INCLUDE=${packageFolder('node-addon-api')}`,
-    `--CDKERNEL_ABI_INCLUDE=${abi}`,
-    `--CDGRIFFIN_SANITIZE=${sanitize ? 'ON' : 'OFF'}`,
-  ],
-  { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 },
-);
-if (result.status !== 0 || !existsSync(binary)) {
-  process.stderr.write(`${result.stdout}${result.stderr}`);
-  fail('the native addon does not build (output above)', `${remedy}, then npm run build:addon`);
+const unlock = await lock(`${out}.lock`);
+try {
+  if (!upToDate()) build();
+} finally {
+  unlock();
 }
-writeFileSync(stampFile, stamp);
+
+function upToDate() {
+  return existsSync(binary) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp;
+}
+
+/** Two test files may ask for the same build at once: the second waits and then finds it done. A lock of a dead process is taken over. */
+async function lock(path) {
+  mkdirSync(dirname(path), { recursive: true });
+  for (;;) {
+    try {
+      writeFileSync(path, String(process.pid), { flag: 'wx' });
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    try {
+      process.kill(Number(readFileSync(path, 'utf8')) || process.pid, 0);
+    } catch (error) {
+      if (error.code === 'ESRCH') rmSync(path, { force: true });
+    }
+    await new Promise((done) => setTimeout(done, 200));
+  }
+}
+
+function build() {
+  console.error(`building the native addon${sanitize ? ' with the address sanitizer' : ''} (${shown}, about half a minute) …`);
+  // Built beside the old one and swapped in when complete: a failed or interrupted build leaves what was there.
+  const partial = `${out}.partial`;
+  rmSync(partial, { recursive: true, force: true });
+  mkdirSync(partial, { recursive: true });
+  const result = spawnSync(
+    process.execPath,
+    [
+      join(packageFolder('cmake-js'), 'bin', 'cmake-js'),
+      'build',
+      '-d', sources,
+      '-O', partial,
+      '-B', 'Release',
+      '--parallel', '2',
+      `--CDNODE_ADDON_API_INCLUDE=${packageFolder('node-addon-api')}`,
+      `--CDKERNEL_ABI_INCLUDE=${abi}`,
+      `--CDGRIFFIN_SANITIZE=${sanitize ? 'ON' : 'OFF'}`,
+    ],
+    { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 },
+  );
+  if (result.status !== 0 || !existsSync(join(partial, 'Release', 'griffin.node'))) {
+    process.stderr.write(`${result.stdout}${result.stderr}`);
+    rmSync(partial, { recursive: true, force: true });
+    process.exitCode = 1;
+    console.error(`build-addon: the native addon does not build (output above)\n  try: ${remedy}, then npm run build:addon`);
+    return;
+  }
+  writeFileSync(join(partial, 'stamp'), stamp);
+  rmSync(out, { recursive: true, force: true });
+  renameSync(partial, out);
+}

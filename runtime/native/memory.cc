@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -48,7 +49,7 @@ void* map_pages(uint64_t bytes) {
 std::shared_ptr<Memory> Memory::allocate(uint64_t bytes, bool guarded, const std::string& label, ByteCounter counter) {
   const uint64_t margin = guarded ? kCanaryBytes : 0;
   if (bytes > kLargest) fail(label, bytes, read_memory_info().available_bytes, "no machine has that much");
-  const uint64_t needed = round_up(bytes + 2 * margin + 1, kAlignment);
+  const uint64_t needed = std::max<uint64_t>(1, bytes + 2 * margin);  // to the byte, so that the address sanitizer sees its end
   std::shared_ptr<Memory> memory(new Memory());
   if (needed >= kHugePage) {
     // Linux promises memory that it does not have and kills the process at the first touch, so compare before asking.
@@ -62,8 +63,11 @@ std::shared_ptr<Memory> Memory::allocate(uint64_t bytes, bool guarded, const std
     if (memory->base_ == nullptr) fail(label, bytes, info.available_bytes, std::strerror(errno));
     memory->mapped_bytes_ = mapped;
   } else {
-    memory->base_ = std::aligned_alloc(kAlignment, needed);
-    if (memory->base_ == nullptr) fail(label, bytes, read_memory_info().available_bytes, std::strerror(errno));
+    const int error = posix_memalign(&memory->base_, kAlignment, needed);
+    if (error != 0) {
+      memory->base_ = nullptr;
+      fail(label, bytes, read_memory_info().available_bytes, std::strerror(error));
+    }
     std::memset(memory->base_, 0, needed);
   }
   auto* base = static_cast<uint8_t*>(memory->base_);
