@@ -27,6 +27,8 @@ const key = {
 const samplesNs = z.array(z.number().nonnegative());
 
 const startedSchema = z.object({ ...key, kind: z.literal('started') });
+/** The tuner stopped in good order while this candidate ran: nothing is known about it. */
+const abandonedSchema = z.object({ ...key, kind: z.literal('abandoned') });
 const outcomeSchema = z
   .object({ ...key, kind: z.literal('outcome'), state: z.enum(OUTCOME_STATES), message: z.string(), samplesNs: samplesNs.optional(), referenceNs: samplesNs.optional() })
   .refine((line) => {
@@ -36,7 +38,7 @@ const outcomeSchema = z
 /** Samples of an interleaved final; the control kernel's samples of the same rounds say whether the machine was calm. */
 const finalSchema = z.object({ ...key, kind: z.literal('final'), samplesNs, controlNs: samplesNs });
 
-export const journalLineSchema = z.union([startedSchema, outcomeSchema, finalSchema]);
+export const journalLineSchema = z.union([startedSchema, abandonedSchema, outcomeSchema, finalSchema]);
 export type JournalLine = z.infer<typeof journalLineSchema>;
 
 export interface JournalContents {
@@ -74,6 +76,7 @@ export interface Journal {
   /** What is known for this key: the newest outcome, or a quarantine, or null. */
   known(key: ResultKey): CandidateOutcome | null;
   started(key: ResultKey): void;
+  abandoned(key: ResultKey): void;
   outcome(key: ResultKey, outcome: CandidateOutcome): void;
   final(key: ResultKey, samplesNs: readonly number[], controlNs: readonly number[]): void;
   close(): void;
@@ -95,6 +98,7 @@ export function openJournal(path: string, now: () => Date = () => new Date()): J
   for (const line of contents.lines) {
     const text = resultKeyText(line);
     if (line.kind === 'started') open.add(text);
+    else if (line.kind === 'abandoned') open.delete(text);
     else if (line.kind === 'outcome') {
       open.delete(text);
       known.set(text, outcomeOf(line));
@@ -135,6 +139,9 @@ export function openJournal(path: string, now: () => Date = () => new Date()): J
     known: (k) => known.get(resultKeyText(k)) ?? null,
     started(k) {
       append({ ...head(k), kind: 'started' });
+    },
+    abandoned(k) {
+      append({ ...head(k), kind: 'abandoned' });
     },
     outcome(k, outcome) {
       const measured = isMeasured(outcome) ? { samplesNs: [...outcome.samplesNs], referenceNs: [...outcome.referenceNs] } : {};

@@ -64,9 +64,10 @@ export function openLibraryWriter(directory: string): LibraryWriter {
     update({ device, winners, decisions }) {
       const { contents, dropped } = readWinners(winnersPath);
       const entries = winners.map(install);
-      const before: DeviceWinners = contents.devices[device.key] ?? { device, entries: [], decisions: [] };
+      const identity = { ...device, isas: [...device.isas] };
+      const before: DeviceWinners = contents.devices[device.key] ?? { device: identity, entries: [], decisions: [] };
       const next: DeviceWinners = {
-        device,
+        device: identity,
         entries: merge(before.entries, entries, entryKey),
         decisions: merge(before.decisions, decisions, decisionKey),
       };

@@ -1,0 +1,68 @@
+/** The machine's limits, measured with the same threads: how fast memory is read and how fast fused multiply-adds run. */
+import { kernelId } from '../generator/ids.js';
+import { defaultVariant } from '../generator/space.js';
+import type { Family, Isa, Problem } from '../generator/types.js';
+import type { KernelBuilder } from './kernel-builder.js';
+import type { ControlRequest } from './protocol.js';
+import { median } from './statistics.js';
+import type { KernelBinary } from './types.js';
+import type { TuningWorker } from './worker-client.js';
+
+export interface Roof {
+  /** GB/s. */
+  readonly readBytesPerNs: number;
+  /** GFLOP/s, or null where the machine's rate was not measured. */
+  readonly flopsPerNs: number | null;
+}
+
+/** Bytes of one `probe_read` launch: about a millisecond. */
+const PROBE_FLOATS = 4 * 2 ** 20;
+const PROBE_ITERATIONS = 200_000;
+const ROUNDS = 7;
+const LIMIT_MS = 60_000;
+
+export interface Probes {
+  /** The control kernel for finals. */
+  readonly control: ControlRequest | null;
+  readonly roof: Roof | null;
+}
+
+/** Builds and measures the probes. Without the probe families there is no control and no roof. */
+export async function measureRoof(worker: TuningWorker, builder: KernelBuilder, families: readonly Family[], isa: Isa, threads: number, seed: number, signal?: AbortSignal): Promise<Probes> {
+  const read = await probe('probe_read', { n: PROBE_FLOATS });
+  if (read === null) return { control: null, roof: null };
+  const control = { kernel: read.binary, problem: read.problem };
+  const readNs = await launchNs(read);
+  if (readNs === null) return { control: null, roof: null };
+  const fma = await probe('probe_fma', { iterations: PROBE_ITERATIONS, units: threads * 4 });
+  const fmaNs = fma === null ? null : await launchNs(fma);
+  return {
+    control,
+    roof: {
+      readBytesPerNs: read.family.cost(read.problem).readBytes / readNs,
+      flopsPerNs: fma === null || fmaNs === null ? null : fma.family.cost(fma.problem).flops / fmaNs,
+    },
+  };
+
+  async function probe(name: string, dims: Readonly<Record<string, number>>) {
+    const family = families.find((candidate) => candidate.name === name);
+    if (family === undefined) return null;
+    const variant = defaultVariant({ family: name, params: {}, isa }, { family });
+    const built = (await builder.build([{ variant, family }], signal)).get(kernelId(variant, family));
+    return built?.ok === true ? { family, binary: built.binary, problem: { family: name, params: {}, dims } satisfies Problem } : null;
+  }
+
+  async function launchNs(target: { binary: KernelBinary; problem: Problem }): Promise<number | null> {
+    await worker.prepare(target.problem, seed);
+    const outcome = await worker.final({ problem: target.problem, kernels: [target.binary], control: null, rounds: ROUNDS, seed }, LIMIT_MS);
+    return outcome.state === 'ok' ? median(outcome.reply.samplesNs[0] ?? []) : null;
+  }
+}
+
+/** Share of the nearer limit: the time that the roof would take over the time taken. */
+export function roofShare(family: Family, problem: Problem, medianNs: number, roof: Roof): number {
+  const { readBytes, flops } = family.cost(problem);
+  const memoryNs = readBytes / roof.readBytesPerNs;
+  const computeNs = roof.flopsPerNs === null ? 0 : flops / roof.flopsPerNs;
+  return Math.max(memoryNs, computeNs) / medianNs;
+}

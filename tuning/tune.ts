@@ -1,0 +1,177 @@
+/** `tune()`: finds the fastest kernels of this machine for a model, and writes them to a library that the runtime overlays. */
+import { join } from 'node:path';
+import { FAMILIES } from '../generator/families/index.js';
+import { isIsa } from '../generator/isa.js';
+import type { Family } from '../generator/types.js';
+import { readModelConfig } from '../runtime/checkpoint/index.js';
+import type { ModelConfig } from '../runtime/checkpoint/types.js';
+import { AbortedError, TuneError, UsageError } from '../runtime/errors.js';
+import { libraryDirectory } from '../runtime/paths.js';
+import type { Clock } from './budget.js';
+import type { DeviceRequest } from './environment.js';
+import { openJournal } from './journal.js';
+import { candidateDirectory, createKernelBuilder, type KernelBuilder } from './kernel-builder.js';
+import { openLibraryWriter } from './library-writer.js';
+import { createProblemState, countStates, type ProblemState } from './problem-state.js';
+import { modelProblems } from './problems.js';
+import { failuresOf, formatMarkdown, reportProblem, type TuneReport } from './report.js';
+import { measureRoof } from './roof.js';
+import { runTuning, type TuneProgress, type TunerContext, type TuningResult } from './tuner.js';
+import type { TuningProblem } from './types.js';
+import { createWorker, type TuningWorker } from './worker-client.js';
+
+export interface TuneOptions {
+  /** `cpu`, or `cpu:avx2` and so on for kernels of one instruction set. Default `cpu`. */
+  readonly device?: string;
+  /** The model's shape: this, or `modelDir`. */
+  readonly config?: ModelConfig;
+  /** A checkpoint directory; only its `config.json` is read. */
+  readonly modelDir?: string;
+  /** Milliseconds. Every problem gets at least its default variant measured, even if that takes longer. Default 30 000. */
+  readonly budgetMs?: number;
+  /** Library directory. Default: `$GRIFFIN_KERNELS_HOME`, else a per-user cache directory. */
+  readonly library?: string;
+  /** Threads of the kernels. Default: the device's. Winners are for this number of threads. */
+  readonly threads?: number;
+  /** Share of the FF neurons kept, for the sparse problems. Default 0.5. */
+  readonly density?: number;
+  /** Seed of the search order and of contents. Default 0. */
+  readonly seed?: number;
+  /** Stops cleanly: what was measured is kept, winners so far are written, and the report says `interrupted`. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: TuneProgress) => void;
+  /** For another kind of device, and for tests: what differs from the CPU. */
+  readonly parts?: Partial<TuneParts>;
+}
+
+/** What a device kind brings. */
+export interface TuneParts {
+  readonly families: readonly Family[];
+  /** URL of the module that workers load: exports `environment`. */
+  readonly environmentUrl: string;
+  readonly createBuilder: (library: string) => Promise<KernelBuilder>;
+  readonly problems: (config: ModelConfig) => readonly TuningProblem[];
+  readonly clock: Clock;
+  readonly today: () => Date;
+  /** Time after which a candidate is stopped. Default: a sixth of the budget, 4 to 20 s. */
+  readonly candidateLimitMs: number;
+}
+
+const DEFAULT_BUDGET_MS = 30_000;
+
+/**
+ * Tunes and writes the library. Resolves with the report, also after an abort (`interrupted: true`). Throws UsageError (options),
+ * CheckpointError (config), CompilerError (no compiler), FileError and LibraryError (library directory), TuneError.
+ */
+export async function tune(options: TuneOptions): Promise<TuneReport> {
+  const config = configOf(options);
+  const parts = partsOf(options);
+  const budgetMs = options.budgetMs ?? DEFAULT_BUDGET_MS;
+  if (!(budgetMs > 0)) throw new UsageError(`the budget must be a positive number of milliseconds, found ${budgetMs}`);
+  const seed = options.seed ?? 0;
+  const startedMs = parts.clock.now();
+  const directory = libraryDirectory(options.library);
+  const writer = openLibraryWriter(directory);
+  const journal = openJournal(join(directory, 'journal.jsonl'), parts.today);
+  const request = deviceRequest(options);
+  const worker = createWorker({ environmentUrl: parts.environmentUrl, device: request, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+  try {
+    const builder = await parts.createBuilder(directory);
+    const info = await worker.info();
+    if (!isIsa(info.isa)) throw new TuneError(`the device runs kernels for "${info.isa}", which the generator does not know`);
+    const isa = info.isa;
+    const states = parts.problems(config).map((problem) => createProblemState(problem, familyOf(parts.families, problem), isa, seed));
+    const result: TuningResult = { decisions: [], controlNs: [], droppedEntries: 0 };
+    let probes: TunerContext['probes'] = { control: null, roof: null };
+    let interrupted = false;
+    try {
+      probes = await measureRoof(worker, builder, parts.families, isa, info.threads, seed, options.signal);
+      await runTuning(
+        states,
+        {
+          worker,
+          info,
+          builder,
+          journal,
+          writer,
+          probes,
+          clock: parts.clock,
+          startedMs,
+          budgetMs,
+          regime: `plan-cold-t${info.threads}`,
+          seed,
+          candidateLimitMs: parts.candidateLimitMs,
+          today: parts.today,
+          ...(options.signal === undefined ? {} : { signal: options.signal }),
+          ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+        },
+        result,
+      );
+    } catch (error) {
+      if (!(error instanceof AbortedError) && options.signal?.aborted !== true) throw error;
+      interrupted = true;
+    }
+    const report: TuneReport = {
+      device: info.identity,
+      threads: info.threads,
+      isa,
+      compiler: builder.compiler,
+      library: directory,
+      budgetMs,
+      elapsedMs: parts.clock.now() - startedMs,
+      interrupted,
+      roof: probes.roof,
+      controlSpread: result.controlNs.length === 0 ? null : Math.max(...result.controlNs) / Math.min(...result.controlNs),
+      problems: states.map((state) => reportProblem(state, probes.roof)),
+      decisions: result.decisions,
+      outcomes: countStates(states),
+      failures: failuresOf(states),
+      skipped: { journalLines: journal.badLines, libraryEntries: result.droppedEntries },
+    };
+    writer.writeText('report.json', `${JSON.stringify(report, null, 1)}\n`);
+    writer.writeText('report.md', formatMarkdown(report));
+    requireResult(states, interrupted);
+    return report;
+  } finally {
+    await worker.close();
+    journal.close();
+  }
+}
+
+/** A run in which no problem has even a working default is a failure, not a report. */
+function requireResult(states: readonly ProblemState[], interrupted: boolean): void {
+  if (interrupted || states.length === 0 || states.some((state) => state.failure === null)) return;
+  throw new TuneError(`no problem could be tuned; the first: ${states[0]?.key ?? ''}: ${states[0]?.failure ?? ''}`, { remedy: 'griffin doctor' });
+}
+
+function configOf(options: TuneOptions): ModelConfig {
+  if (options.config !== undefined && options.modelDir === undefined) return options.config;
+  if (options.modelDir !== undefined && options.config === undefined) return readModelConfig(join(options.modelDir, 'config.json'));
+  throw new UsageError('tune needs either a model directory or a model shape, not both');
+}
+
+function partsOf(options: TuneOptions): TuneParts {
+  const budgetMs = options.budgetMs ?? DEFAULT_BUDGET_MS;
+  return {
+    families: FAMILIES,
+    environmentUrl: new URL(import.meta.url.endsWith('.ts') ? './cpu-environment.ts' : './cpu-environment.js', import.meta.url).href,
+    createBuilder: (library) => createKernelBuilder(candidateDirectory(library)),
+    problems: (config) => modelProblems(config, { ...(options.density === undefined ? {} : { density: options.density }) }),
+    clock: { now: () => performance.now() },
+    today: () => new Date(),
+    candidateLimitMs: Math.min(20_000, Math.max(4_000, budgetMs / 6)),
+    ...options.parts,
+  };
+}
+
+function deviceRequest(options: TuneOptions): DeviceRequest {
+  const [kind, isa] = (options.device ?? 'cpu').split(':');
+  if (kind !== 'cpu') throw new UsageError(`unknown device ${options.device ?? ''}, supported: cpu, cpu:<instruction set> (for instance cpu:avx2)`);
+  return { ...(options.threads === undefined ? {} : { threads: options.threads }), ...(isa === undefined ? {} : { isa }) };
+}
+
+function familyOf(families: readonly Family[], { problem }: TuningProblem): Family {
+  const family = families.find((candidate) => candidate.name === problem.family);
+  if (family === undefined) throw new TuneError(`unknown kernel family ${problem.family}; there are: ${families.map((f) => f.name).join(', ')}`);
+  return family;
+}
