@@ -4,10 +4,14 @@ import { attentionPrefill } from './attention_prefill.js';
 import { embed } from './embed.js';
 import { ffActivation } from './ff_activation.js';
 import { ffCompact } from './ff_compact.js';
+import { ffDownGather } from './ff_down_gather.js';
 import { ffGateUpGather } from './ff_gate_up_gather.js';
 import { flockStatistic } from './flock_statistic.js';
+import { linearGemm } from './linear_gemm.js';
 import { linearGemv } from './linear_gemv.js';
 import { neuronMagnitude } from './neuron_magnitude.js';
+import { probeFma } from './probe_fma.js';
+import { probeRead } from './probe_read.js';
 import { rmsNorm } from './rms_norm.js';
 import { ropeKvWrite } from './rope_kv_write.js';
 import { sample } from './sample.js';
@@ -16,7 +20,9 @@ import { selectTopk } from './select_topk.js';
 /** Every kernel family, in the order of docs/design.md. A new family is one module beside this file and one line here. */
 export const FAMILIES: readonly Family[] = [
   linearGemv,
+  linearGemm,
   ffGateUpGather,
+  ffDownGather,
   ffCompact,
   ffActivation,
   flockStatistic,
@@ -28,6 +34,8 @@ export const FAMILIES: readonly Family[] = [
   attentionDecode,
   attentionPrefill,
   sample,
+  probeRead,
+  probeFma,
 ];
 
 /** The family of that name, or undefined. */
