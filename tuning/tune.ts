@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FAMILIES } from '../generator/families/index.js';
 import { isIsa } from '../generator/isa.js';
 import type { Family } from '../generator/types.js';
-import { readModelConfig } from '../runtime/checkpoint/index.js';
+import { readModelConfig } from '../runtime/checkpoint/config.js';
 import type { ModelConfig } from '../runtime/checkpoint/types.js';
 import { AbortedError, TuneError, UsageError } from '../runtime/errors.js';
 import { libraryDirectory } from '../runtime/paths.js';
@@ -18,7 +18,7 @@ import { failuresOf, formatMarkdown, reportProblem, type TuneReport } from './re
 import { measureRoof } from './roof.js';
 import { runTuning, type TuneProgress, type TunerContext, type TuningResult } from './tuner.js';
 import type { TuningProblem } from './types.js';
-import { createWorker, type TuningWorker } from './worker-client.js';
+import { createWorker } from './worker-client.js';
 
 export interface TuneOptions {
   /** `cpu`, or `cpu:avx2` and so on for kernels of one instruction set. Default `cpu`. */
