@@ -56,6 +56,60 @@ export function linearGemv(plan: PlanRecorder, kernel: Kernel, tensors: LinearGe
   plan.step(kernel, linearGemvArgs(tensors, scalars, options));
 }
 
+/** Tensors of `linear_gemm`: y = x·wᵀ (layout outin, w [out, in]) or y = x·w (layout inout, w [in, out]) (+ bias) (+ residual) */
+export interface LinearGemmTensors {
+  /** input: [rows, in] */
+  readonly x: DeviceBuffer;
+  /** input: [out, in] (outin) or [in, out] (inout) */
+  readonly w: DeviceBuffer;
+  /** input, may be null: [out]; null: none */
+  readonly bias: DeviceBuffer | null;
+  /** input, may be null: [rows, out], may be y itself; null: none */
+  readonly residual: DeviceBuffer | null;
+  /** output: [rows, out] */
+  readonly y: DeviceBuffer;
+}
+
+/** Scalars of `linear_gemm`. */
+export interface LinearGemmScalars {
+  /** rows of x */
+  readonly rows: IntArg;
+  /** elements of a row of x */
+  readonly in: number;
+  /** elements of a row of y */
+  readonly out: number;
+}
+
+/** How a step of `linear_gemm` is recorded. */
+export interface LinearGemmOptions {
+  /** For profiles and error messages. */
+  readonly label?: string;
+  /** Largest values of dynamic scalars; by default their value when the step is recorded. They size the workspace. */
+  readonly maxInts?: { readonly rows?: number | undefined };
+}
+
+/** Arguments of `linear_gemm` in launch order. */
+export function linearGemmArgs(tensors: LinearGemmTensors, scalars: LinearGemmScalars, options: LinearGemmOptions = {}): StepArgs {
+  const maxInts: Record<number, number> = {};
+  if (options.maxInts?.rows !== undefined) maxInts[0] = options.maxInts.rows;
+  return {
+    buffers: [tensors.x, tensors.w, tensors.bias, tensors.residual, tensors.y],
+    ints: [scalars.rows, scalars.in, scalars.out],
+    floats: [],
+    maxInts,
+    ...(options.label === undefined ? {} : { label: options.label }),
+  };
+}
+
+/**
+ * Dense layer for many rows of x, bound by arithmetic: packed panels and a register tile.
+ *
+ *     y = x·wᵀ (layout outin, w [out, in]) or y = x·w (layout inout, w [in, out]) (+ bias) (+ residual)
+ */
+export function linearGemm(plan: PlanRecorder, kernel: Kernel, tensors: LinearGemmTensors, scalars: LinearGemmScalars, options: LinearGemmOptions = {}): void {
+  plan.step(kernel, linearGemmArgs(tensors, scalars, options));
+}
+
 /** Tensors of `ff_gate_up_gather`: h[b, i] = act(x_b·W[E_i, 0] + bias[E_i, 0]) · (x_b·W[E_i, 1] + bias[E_i, 1]); plain: h[b, i] = act(x_b·W[E_i, 0] + bias[E_i, 0]) */
 export interface FfGateUpGatherTensors {
   /** input: [rows, hidden] */
@@ -113,6 +167,65 @@ export function ffGateUpGatherArgs(tensors: FfGateUpGatherTensors, scalars: FfGa
  */
 export function ffGateUpGather(plan: PlanRecorder, kernel: Kernel, tensors: FfGateUpGatherTensors, scalars: FfGateUpGatherScalars, options: FfGateUpGatherOptions = {}): void {
   plan.step(kernel, ffGateUpGatherArgs(tensors, scalars, options));
+}
+
+/** Tensors of `ff_down_gather`: y[b] = Σ_i h[b, i]·W[E_i] (+ bias) (+ residual) */
+export interface FfDownGatherTensors {
+  /** input: [rows, k] */
+  readonly h: DeviceBuffer;
+  /** input: [F, hidden], W2 transposed */
+  readonly wOut: DeviceBuffer;
+  /** input, may be null: [k] neuron numbers, ascending; null: neurons 0…k−1 */
+  readonly experts: DeviceBuffer | null;
+  /** input, may be null: [hidden]; null: none */
+  readonly bias: DeviceBuffer | null;
+  /** input, may be null: [rows, hidden], may be y itself; null: none */
+  readonly residual: DeviceBuffer | null;
+  /** output: [rows, hidden] */
+  readonly y: DeviceBuffer;
+}
+
+/** Scalars of `ff_down_gather`. */
+export interface FfDownGatherScalars {
+  /** rows of h and y */
+  readonly rows: IntArg;
+  /** elements of a row of y */
+  readonly hidden: number;
+  /** neurons of the block */
+  readonly intermediate: number;
+  /** selected neurons */
+  readonly k: IntArg;
+}
+
+/** How a step of `ff_down_gather` is recorded. */
+export interface FfDownGatherOptions {
+  /** For profiles and error messages. */
+  readonly label?: string;
+  /** Largest values of dynamic scalars; by default their value when the step is recorded. They size the workspace. */
+  readonly maxInts?: { readonly rows?: number | undefined; readonly k?: number | undefined };
+}
+
+/** Arguments of `ff_down_gather` in launch order. */
+export function ffDownGatherArgs(tensors: FfDownGatherTensors, scalars: FfDownGatherScalars, options: FfDownGatherOptions = {}): StepArgs {
+  const maxInts: Record<number, number> = {};
+  if (options.maxInts?.rows !== undefined) maxInts[0] = options.maxInts.rows;
+  if (options.maxInts?.k !== undefined) maxInts[3] = options.maxInts.k;
+  return {
+    buffers: [tensors.h, tensors.wOut, tensors.experts, tensors.bias, tensors.residual, tensors.y],
+    ints: [scalars.rows, scalars.hidden, scalars.intermediate, scalars.k],
+    floats: [],
+    maxInts,
+    ...(options.label === undefined ? {} : { label: options.label }),
+  };
+}
+
+/**
+ * Output of a feed-forward block from its selected neurons: rows of the transposed W2, scaled by h and added.
+ *
+ *     y[b] = Σ_i h[b, i]·W[E_i] (+ bias) (+ residual)
+ */
+export function ffDownGather(plan: PlanRecorder, kernel: Kernel, tensors: FfDownGatherTensors, scalars: FfDownGatherScalars, options: FfDownGatherOptions = {}): void {
+  plan.step(kernel, ffDownGatherArgs(tensors, scalars, options));
 }
 
 /** Tensors of `ff_compact`: target[i] = source[E_i] */
@@ -640,6 +753,135 @@ export function attentionPrefill(plan: PlanRecorder, kernel: Kernel, tensors: At
   plan.step(kernel, attentionPrefillArgs(tensors, scalars, options));
 }
 
+/** Tensors of `sample`: token = sampleToken(logits, seen, state, settings); seen[token] = 1; draws += 1; position += advance */
+export interface SampleTensors {
+  /** input: [vocab] */
+  readonly logits: DeviceBuffer;
+  /** inout: [16] token, position, seed, draws and top-k by the slots of docs/design.md */
+  readonly state: DeviceBuffer;
+  /** input: [4] temperature (0 = greedy), top-p (1 = off), min-p (0 = off), repetition penalty (1 = off) */
+  readonly settings: DeviceBuffer;
+  /** inout: [vocab] not zero where a token has occurred; the chosen one is marked */
+  readonly seen: DeviceBuffer;
+}
+
+/** Scalars of `sample`. */
+export interface SampleScalars {
+  /** logits */
+  readonly vocab: number;
+  /** added to the position */
+  readonly advance: number;
+}
+
+/** How a step of `sample` is recorded. */
+export interface SampleOptions {
+  /** For profiles and error messages. */
+  readonly label?: string;
+  /** Largest values of dynamic scalars; by default their value when the step is recorded. They size the workspace. */
+  readonly maxInts?: Readonly<Record<string, never>>;
+}
+
+/** Arguments of `sample` in launch order. */
+export function sampleArgs(tensors: SampleTensors, scalars: SampleScalars, options: SampleOptions = {}): StepArgs {
+  return {
+    buffers: [tensors.logits, tensors.state, tensors.settings, tensors.seen],
+    ints: [scalars.vocab, scalars.advance],
+    floats: [],
+    ...(options.label === undefined ? {} : { label: options.label }),
+  };
+}
+
+/**
+ * Chooses the next token: repetition penalty, temperature, top-k, top-p, min-p and a seeded draw, or the largest logit.
+ *
+ *     token = sampleToken(logits, seen, state, settings); seen[token] = 1; draws += 1; position += advance
+ */
+export function sample(plan: PlanRecorder, kernel: Kernel, tensors: SampleTensors, scalars: SampleScalars, options: SampleOptions = {}): void {
+  plan.step(kernel, sampleArgs(tensors, scalars, options));
+}
+
+/** Tensors of `probe_read`: sink[u] = Σ source[i], i in the u-th stretch of 65536 */
+export interface ProbeReadTensors {
+  /** input: [n] */
+  readonly source: DeviceBuffer;
+  /** output: [n / 65536 rounded up] */
+  readonly sink: DeviceBuffer;
+}
+
+/** Scalars of `probe_read`. */
+export interface ProbeReadScalars {
+  /** numbers in the buffer */
+  readonly n: number;
+}
+
+/** How a step of `probe_read` is recorded. */
+export interface ProbeReadOptions {
+  /** For profiles and error messages. */
+  readonly label?: string;
+  /** Largest values of dynamic scalars; by default their value when the step is recorded. They size the workspace. */
+  readonly maxInts?: Readonly<Record<string, never>>;
+}
+
+/** Arguments of `probe_read` in launch order. */
+export function probeReadArgs(tensors: ProbeReadTensors, scalars: ProbeReadScalars, options: ProbeReadOptions = {}): StepArgs {
+  return {
+    buffers: [tensors.source, tensors.sink],
+    ints: [scalars.n],
+    floats: [],
+    ...(options.label === undefined ? {} : { label: options.label }),
+  };
+}
+
+/**
+ * Sums a buffer: the read bandwidth that kernels bound by memory are compared with.
+ *
+ *     sink[u] = Σ source[i], i in the u-th stretch of 65536
+ */
+export function probeRead(plan: PlanRecorder, kernel: Kernel, tensors: ProbeReadTensors, scalars: ProbeReadScalars, options: ProbeReadOptions = {}): void {
+  plan.step(kernel, probeReadArgs(tensors, scalars, options));
+}
+
+/** Tensors of `probe_fma`: v = v·½ + ½ in every lane of every chain, from v = 1; sink[u] = mean of all lanes = 1 */
+export interface ProbeFmaTensors {
+  /** output: [units] the mean of all lanes: 1 */
+  readonly sink: DeviceBuffer;
+}
+
+/** Scalars of `probe_fma`. */
+export interface ProbeFmaScalars {
+  /** iterations per unit */
+  readonly iterations: number;
+  /** work units */
+  readonly units: number;
+}
+
+/** How a step of `probe_fma` is recorded. */
+export interface ProbeFmaOptions {
+  /** For profiles and error messages. */
+  readonly label?: string;
+  /** Largest values of dynamic scalars; by default their value when the step is recorded. They size the workspace. */
+  readonly maxInts?: Readonly<Record<string, never>>;
+}
+
+/** Arguments of `probe_fma` in launch order. */
+export function probeFmaArgs(tensors: ProbeFmaTensors, scalars: ProbeFmaScalars, options: ProbeFmaOptions = {}): StepArgs {
+  return {
+    buffers: [tensors.sink],
+    ints: [scalars.iterations, scalars.units],
+    floats: [],
+    ...(options.label === undefined ? {} : { label: options.label }),
+  };
+}
+
+/**
+ * Fused multiply-adds from registers: the arithmetic rate that the GEMM is compared with.
+ *
+ *     v = v·½ + ½ in every lane of every chain, from v = 1; sink[u] = mean of all lanes = 1
+ */
+export function probeFma(plan: PlanRecorder, kernel: Kernel, tensors: ProbeFmaTensors, scalars: ProbeFmaScalars, options: ProbeFmaOptions = {}): void {
+  plan.step(kernel, probeFmaArgs(tensors, scalars, options));
+}
+
 /** Launch order of every family, by the names its kernels use: compile-time parameters, tensors, int and float scalars, and which ints may be dynamic. */
 export const FAMILIES = {
   linear_gemv: {
@@ -649,10 +891,24 @@ export const FAMILIES = {
     floats: [],
     dynamic: ['rows'],
   },
+  linear_gemm: {
+    params: ['dtype', 'layout'],
+    tensors: ['x', 'w', 'bias', 'residual', 'y'],
+    ints: ['rows', 'in', 'out'],
+    floats: [],
+    dynamic: ['rows'],
+  },
   ff_gate_up_gather: {
     params: ['dtype', 'gated'],
     tensors: ['x', 'w_in', 'bias', 'experts', 'h'],
     ints: ['rows', 'hidden', 'intermediate', 'k', 'activation'],
+    floats: [],
+    dynamic: ['rows', 'k'],
+  },
+  ff_down_gather: {
+    params: ['dtype'],
+    tensors: ['h', 'w_out', 'experts', 'bias', 'residual', 'y'],
+    ints: ['rows', 'hidden', 'intermediate', 'k'],
     floats: [],
     dynamic: ['rows', 'k'],
   },
@@ -725,6 +981,27 @@ export const FAMILIES = {
     ints: ['rows', 'position', 'heads', 'kv_heads', 'head_dim', 'capacity'],
     floats: ['scale'],
     dynamic: ['rows', 'position'],
+  },
+  sample: {
+    params: [],
+    tensors: ['logits', 'state', 'settings', 'seen'],
+    ints: ['vocab', 'advance'],
+    floats: [],
+    dynamic: [],
+  },
+  probe_read: {
+    params: [],
+    tensors: ['source', 'sink'],
+    ints: ['n'],
+    floats: [],
+    dynamic: [],
+  },
+  probe_fma: {
+    params: [],
+    tensors: ['sink'],
+    ints: ['iterations', 'units'],
+    floats: [],
+    dynamic: [],
   },
 } as const;
 
