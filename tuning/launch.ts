@@ -88,7 +88,8 @@ function inspect(
       if (bytes.some((byte) => byte !== POISON)) outOfBounds ??= `${tensor.name} has no elements, but bytes were written there`;
     } else if (tensor.role === 'input') {
       const before = launch.inputs[i];
-      if (before !== null && before !== undefined && Buffer.compare(bytes, before) !== 0) changedInput ??= `input ${tensor.name} was changed`;
+      // A buffer has at least four bytes, a tensor of one 16-bit number has two.
+      if (before !== null && before !== undefined && Buffer.compare(bytes.subarray(0, before.length), before) !== 0) changedInput ??= `input ${tensor.name} was changed`;
     } else {
       outputs.set(tensor.name, bytes);
     }

@@ -1,0 +1,4 @@
+import { linearGemv } from '../../../generator/families/linear_gemv.js';
+import { describeKernels } from '../../support/run-kernel.js';
+
+describeKernels(linearGemv);

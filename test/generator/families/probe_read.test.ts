@@ -1,0 +1,4 @@
+import { probeRead } from '../../../generator/families/probe_read.js';
+import { describeKernels } from '../../support/run-kernel.js';
+
+describeKernels(probeRead);
