@@ -16,6 +16,9 @@ const FIXTURES = [
   { dir: 'models/demo-llama-7m', tolerance: 1e-3 },
 ] as const;
 
+/** Longer prompts take most of the time in the portable kernels: they run at one thread count of each instruction set. */
+const LONG_PROMPT = 128;
+
 /**
  * The same tokens as recorded. They may part ways only where the two candidates' logits are closer than the tolerance, which `rerun` shows by
  * stopping at that step.
@@ -79,6 +82,9 @@ describe.each(FIXTURES)('$dir', ({ dir, tolerance }) => {
 
   it.each(machine)('$isa, $threads threads', async ({ isa, threads }) => {
     await using model = await loadModel(join(packageRoot(), dir), { device: `cpu:${isa}`, threads, library: join(packageRoot(), 'test', 'fixtures', 'no-library') });
-    for (const [index, expected] of cases.entries()) await checkCase(model, index, expected, tolerance);
+    for (const [index, expected] of cases.entries()) {
+      if (expected.prompt.length > LONG_PROMPT && threads !== 2) continue;
+      await checkCase(model, index, expected, tolerance);
+    }
   });
 });
