@@ -43,8 +43,8 @@ export async function launchGuarded(device: Device, kernel: Kernel, family: Fami
       // A kernel must not touch a tensor of no elements, so four poisoned bytes stand for it.
       const buffer = guarded(Math.max(4, tensorBytes(tensor, problem)), tensor.name);
       const contents = i === aliased?.output ? launch.inputs[aliased.input] : launch.inputs[i];
-      if (contents === null || contents === undefined) buffer.fill(POISON);
-      else if (contents.length > 0) buffer.write(contents);
+      if (contents === null || contents === undefined || contents.length === 0) buffer.fill(POISON);
+      else buffer.write(contents);
       return buffer;
     });
     if (aliased !== null) buffers[aliased.input] = buffers[aliased.output] ?? null;
