@@ -190,17 +190,17 @@ ${body}`,
   const hash = (text: string): number => [...text].reduce((sum, char) => (Math.imul(sum, 31) + char.charCodeAt(0)) | 0, 7);
 
   test('exits by itself although the device was not disposed', async () => {
-    const result = await runChild(script(`await plan.run(); console.log('done');`), [], { timeoutMs: 20_000 });
+    const result = await runChild(script(`await plan.run(); console.log('done');`), [], { timeoutMs: 120_000 });
     expect(result).toMatchObject({ status: 0, signal: null, stdout: 'done\n' });
   });
 
   test('stays alive while a run is pending', async () => {
-    const result = await runChild(script(`void plan.run(50).then(() => console.log('finished'));`), [], { timeoutMs: 20_000 });
+    const result = await runChild(script(`void plan.run(50).then(() => console.log('finished'));`), [], { timeoutMs: 120_000 });
     expect(result).toMatchObject({ status: 0, signal: null, stdout: 'finished\n' });
   });
 
   test('process.exit in the middle of a run ends it at once and cleanly', async () => {
-    const result = await runChild(script(`void plan.run(1e9); setTimeout(() => process.exit(7), 20);`), [], { timeoutMs: 20_000 });
+    const result = await runChild(script(`void plan.run(1e9); setTimeout(() => process.exit(7), 20);`), [], { timeoutMs: 120_000 });
     expect(result).toMatchObject({ status: 7, signal: null, stderr: '' });
   });
 
@@ -209,7 +209,7 @@ ${body}`,
 const run = plan.run(1e9).catch((error) => console.log(error.name));
 setTimeout(() => process.kill(process.pid, 'SIGINT'), 20);
 await run;`;
-    const result = await runChild(script(body), [], { timeoutMs: 20_000 });
+    const result = await runChild(script(body), [], { timeoutMs: 120_000 });
     expect(result).toMatchObject({ status: 130, signal: null, stdout: 'DeviceError\nstopped\n' });
   });
 
@@ -225,7 +225,7 @@ await run;`;
 console.log('done');`;
     const result = await runChild(script(`const { setFlagsFromString } = await import('node:v8'); setFlagsFromString('--expose-gc');
 globalThis.gc = (await import('node:vm')).runInNewContext('gc');
-${body}`), [], { timeoutMs: 30_000 });
+${body}`), [], { timeoutMs: 120_000 });
     expect(result).toMatchObject({ status: 0, signal: null, stdout: 'done\n', stderr: '' });
   });
 });

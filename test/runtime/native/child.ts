@@ -13,7 +13,7 @@ export interface ChildResult {
 
 export interface ChildOptions {
   readonly environment?: Readonly<Record<string, string>>;
-  /** Default 60 s; a child that takes longer is killed (signal SIGKILL). */
+  /** Default 120 s; a child that takes longer is killed (signal SIGKILL). */
   readonly timeoutMs?: number;
 }
 
@@ -24,7 +24,7 @@ export function runChild(script: string, args: readonly string[] = [], options: 
     const child = spawn(process.execPath, ['--import', hooks, script, ...args], {
       env: { ...process.env, NODE_OPTIONS: '', ...options.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: options.timeoutMs ?? 60_000,
+      timeout: options.timeoutMs ?? 120_000,
       killSignal: 'SIGKILL',
     });
     let stdout = '';
