@@ -114,14 +114,14 @@ function geometryDifference(family: Family, variant: Variant, problem: Problem, 
 }
 
 export interface KernelTestOptions {
-  /** Random valid variants per instruction set, beside the defaults. Default 6; 0 for families without axes worth sampling. */
+  /** Random valid variants per instruction set, beside the defaults. Default 4; 0 for families without axes worth sampling. */
   readonly samples?: number;
   /** How many of the ragged problems the random variants get, evenly spread. Default 5. */
   readonly sampleProblems?: number;
 }
 
 /** The tests that every family has: default kernels of all forms on all ragged problems, random variants on some. */
-export function describeKernels(family: Family, { samples = 6, sampleProblems = 5 }: KernelTestOptions = {}): void {
+export function describeKernels(family: Family, { samples = 4, sampleProblems = 5 }: KernelTestOptions = {}): void {
   describe(`${family.name} kernels`, () => {
     const checks = kernelChecks(family);
     const sets = paramSets(family);

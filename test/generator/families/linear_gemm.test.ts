@@ -1,4 +1,4 @@
 import { linearGemm } from '../../../generator/families/linear_gemm.js';
 import { describeKernels } from '../../support/run-kernel.js';
 
-describeKernels(linearGemm);
+describeKernels(linearGemm, { samples: 3 });
