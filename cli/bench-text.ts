@@ -17,10 +17,11 @@ export function terminalReport(result: BenchResult): string {
   ].join('\n');
 }
 
-/** First column left, the others right. */
+/** First column and kernel names left, the numbers right. */
 export function alignedTable({ columns, rows }: Pick<Table, 'columns' | 'rows'>): string {
   const widths = columns.map((column, index) => Math.max(column.length, ...rows.map((row) => row[index]?.length ?? 0)));
+  const left = (index: number): boolean => index === 0 || columns[index] === 'kernel' || columns[index] === 'origin';
   const line = (cells: readonly string[]): string =>
-    `  ${cells.map((cell, index) => (index === 0 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0))).join('  ')}`.trimEnd();
+    `  ${cells.map((cell, index) => (left(index) ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0))).join('  ')}`.trimEnd();
   return [line(columns), ...rows.map(line)].join('\n');
 }

@@ -4,9 +4,11 @@ import { registerBench } from './bench.js';
 import { registerDoctor } from './doctor.js';
 import { registerGenerate } from './generate.js';
 import { registerKernels } from './kernels.js';
+import { registerTune } from './tune.js';
 
 export function registerCommands(program: Command): void {
   registerGenerate(program);
+  registerTune(program);
   registerBench(program);
   registerKernels(program);
   registerDoctor(program);

@@ -13,6 +13,10 @@ import { keptNeurons } from './traffic.js';
 export interface FfKernelOptions {
   readonly density: number;
   readonly rounds: number;
+  /** Bytes between two uses of a weight. Default: 4 × the last-level cache, at least 256 MiB. */
+  readonly coldBytes?: number | undefined;
+  /** Bytes of the read roof's buffer. Default: see {@link readRoofBytes}. */
+  readonly roofBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((text: string) => void) | undefined;
 }
@@ -24,6 +28,7 @@ const VARIANTS: readonly Variant[] = ['dense', 'gather', 'compact'];
 /** Weights are cold when what lies between two uses of a byte is this many times the last-level cache. */
 const COLD_FACTOR = 4;
 const MIN_COLD_BYTES = 256 * 2 ** 20;
+const ALIGNMENT = 64;
 
 interface FfTask {
   readonly operation: Operation;
@@ -48,20 +53,27 @@ export async function benchFfKernels(
   const inBytes = F * group * hidden * element;
   const outBytes = F * hidden * element;
   const k = keptNeurons(F, options.density);
+  const coldBytes = options.coldBytes ?? Math.max(MIN_COLD_BYTES, COLD_FACTOR * device.identity.l3Bytes);
   // Even the smallest use (the kept rows of W_out) must exceed the caches over one round through the copies.
-  const copies = Math.max(2, Math.ceil(Math.max(MIN_COLD_BYTES, COLD_FACTOR * device.identity.l3Bytes) / Math.max(1, k * hidden * element)));
+  const copies = Math.max(2, Math.ceil(coldBytes / Math.max(1, k * hidden * element)));
   const held: Disposable[] = [];
-  const allocate = (label: string, bytes: number): DeviceBuffer => {
-    const buffer = device.allocate(bytes, { label });
-    held.push(buffer);
-    return buffer;
+  // Views count as well: a buffer's memory is given back when the last view of it is.
+  const hold = <T extends Disposable>(resource: T): T => {
+    held.push(resource);
+    return resource;
+  };
+  const allocate = (label: string, bytes: number): DeviceBuffer => hold(device.allocate(bytes, { label }));
+  /** One allocation for all copies, each on a cache line of its own as a model's weights are. */
+  const randomCopies = async (label: string, bytes: number, seed: number): Promise<DeviceBuffer[]> => {
+    const stride = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    const all = allocate(`${copies} copies of ${label}`, copies * stride);
+    await device.fillRandom(all, dtype, seed, 1 / Math.sqrt(hidden));
+    return Array.from({ length: copies }, (_, copy) => hold(all.view(copy * stride, bytes)));
   };
   try {
     options.onProgress?.(`${copies} copies of the feed-forward weights`);
-    const scale = 1 / Math.sqrt(hidden);
-    const ffIn = Array.from({ length: copies }, (_, copy) => allocate(`copy ${copy} of W_in`, inBytes));
-    const ffOut = Array.from({ length: copies }, (_, copy) => allocate(`copy ${copy} of W_out`, outBytes));
-    for (const [copy, buffer] of [...ffIn, ...ffOut].entries()) await device.fillRandom(buffer, dtype, copy + 1, scale);
+    const ffIn = await randomCopies('W_in', inBytes, 1);
+    const ffOut = await randomCopies('W_out', outBytes, 2);
     const x = allocate('input', hidden * 4);
     const h = allocate('activations', F * 4);
     const y = allocate('output', hidden * 4);
@@ -86,21 +98,19 @@ export async function benchFfKernels(
         const weightsIn = ffIn[copy];
         const weightsOut = ffOut[copy];
         if (weightsIn === undefined || weightsOut === undefined) continue;
-        const list = variant === 'gather' ? experts.view(copy * F * 4, F * 4) : null;
+        const list = variant === 'gather' ? hold(experts.view(copy * F * 4, F * 4)) : null;
         if (operation === 'gate_up') {
           ffGateUpGather(recorder, kernel, { x, wIn: weightsIn, bias: null, experts: list, h }, { ...dims, activation }, { label: 'gate_up' });
         } else {
           ffDownGather(recorder, kernel, { h, wOut: weightsOut, experts: list, bias: null, residual: null, y }, dims, { label: 'down' });
         }
       }
-      const plan = recorder.finish();
-      held.push(plan);
+      const plan = hold(recorder.finish());
       const bytes = kept * hidden * element * (operation === 'gate_up' ? group : 1) + (variant === 'gather' ? kept * 4 : 0);
       return { operation, variant, kernelId: kernel.id, origin: how, k: kept, bytes, plan };
     };
     const tasks = (['gate_up', 'down'] as const).flatMap((operation) => VARIANTS.map((variant) => record(operation, variant)));
-    const roof = await readRoofTask(device, library);
-    held.push(roof);
+    const roof = hold(await readRoofTask(device, library, options.roofBytes));
 
     const [read, ...measured] = await measureInterleaved(
       [roof, ...tasks.map((task) => ({ name: `${task.operation} ${task.variant}`, run: () => task.plan.run() }))],

@@ -34,7 +34,7 @@ export interface ReportView {
 }
 
 export function reportView(result: BenchResult): ReportView {
-  const { model, device, settings, roofs } = result;
+  const { model, device, roofs } = result;
   return {
     title: result.name,
     headline: headline(result),
@@ -43,15 +43,21 @@ export function reportView(result: BenchResult): ReportView {
       { name: 'device', value: `${device.name}, ${device.isa} kernels, ${device.threads} ${device.threads === 1 ? 'thread' : 'threads'}, last-level cache ${bytesText(device.l3Bytes)}` },
       { name: 'kernels', value: originSummary(result) },
       { name: 'library', value: result.library ?? 'none: default kernels' },
-      { name: 'workload', value: `${settings.promptTokens} prompt tokens, ${settings.newTokens} new tokens, mean context ${significant(settings.meanContext, 4)}, ${settings.rounds} interleaved rounds` },
+      { name: 'workload', value: workload(result) },
       { name: 'read roof', value: `${bytesText(roofs.read.perSecond)}/s ± ${percent(roofs.read.spread)} (${roofs.read.how})` },
       { name: 'compute roof', value: `${significant(roofs.fma.perSecond / 1e9, 4)} GFLOP/s ± ${percent(roofs.fma.spread)} (${roofs.fma.how})` },
       { name: 'date', value: result.date },
     ],
     charts: charts(result),
-    tables: [decodeTable(result), prefillTable(result), ffTable(result), ...profileTables(result), originTable(result)].filter((table) => table.rows.length > 0),
+    tables: [decodeTable(result), prefillTable(result), ffTable(result), prefillStepsTable(result), ...profileTables(result), originTable(result)].filter((table) => table.rows.length > 0),
     notes: result.notes,
   };
+}
+
+function workload({ settings }: BenchResult): string {
+  const rounds = `${settings.rounds} interleaved rounds`;
+  if (settings.newTokens === 0) return `one row of activations, ${rounds}`;
+  return `${settings.promptTokens} prompt tokens, ${settings.newTokens} new tokens, mean context ${significant(settings.meanContext, 4)}, ${rounds}`;
 }
 
 function headline(result: BenchResult): string {
@@ -155,7 +161,7 @@ function ffTable(result: BenchResult): Table {
   return {
     title: 'Feed-forward kernels alone, cold weights',
     note: 'One row of activations; every call reads weights that the caches no longer hold. Shares and ratios are taken within each round.',
-    columns: ['', 'k', 'µs', 'MB', 'GB/s', 'of the read roof', 'over compacted', 'kernel', 'origin'],
+    columns: ['', 'k', 'µs', 'MB', 'GB/s', 'of the read roof', 'over compacted', 'origin', 'kernel'],
     rows: result.ffKernels.map((entry) => [
       `${entry.operation}, ${entry.variant}`,
       String(entry.k),
@@ -164,8 +170,24 @@ function ffTable(result: BenchResult): Table {
       significant(entry.bytesPerSecond / 1e9, 3),
       `${percent(entry.shareOfReadRoof.median)} ± ${percent(entry.shareOfReadRoof.mad)}`,
       entry.overCompact === null ? '–' : `${entry.overCompact.median.toFixed(3)} ± ${entry.overCompact.mad.toFixed(3)}`,
-      entry.kernel,
       entry.origin,
+      entry.kernel,
+    ]),
+  };
+}
+
+function prefillStepsTable({ prefill }: BenchResult): Table {
+  return {
+    title: "Where a prompt chunk's time goes",
+    note: 'One chunk with a clock around every step, the median of several.',
+    columns: ['operation', 'calls', 'µs', 'of the chunk', 'of the compute roof', 'kernel'],
+    rows: (prefill?.steps ?? []).map((step) => [
+      step.operation,
+      String(step.calls),
+      significant(step.usPerChunk, 4),
+      percent(step.shareOfChunk),
+      percent(step.shareOfFmaRoof),
+      step.kernel,
     ]),
   };
 }
@@ -173,16 +195,16 @@ function ffTable(result: BenchResult): Table {
 function profileTables(result: BenchResult): Table[] {
   return result.profiles.map((profile) => ({
     title: `Where a token's time goes, density ${profile.density}${profile.strategy === 'dense' ? '' : `, ${profile.strategy}`}`,
-    note: 'One replay with a clock around every step, which adds a little to each.',
-    columns: ['operation', 'kernel', 'calls', 'µs', 'of the token', 'MB', 'of the read roof'],
+    note: 'One token with a clock around every step, the median of several; the clocks add a little to each.',
+    columns: ['operation', 'calls', 'µs', 'of the token', 'MB', 'of the read roof', 'kernel'],
     rows: profile.steps.map((step) => [
       step.operation,
-      step.kernel,
       String(step.callsPerToken),
       significant(step.usPerToken, 4),
       percent(step.shareOfToken),
       step.bytesPerToken === null ? '–' : significant(step.bytesPerToken / 1e6, 3),
       percent(step.shareOfReadRoof),
+      step.kernel,
     ]),
   }));
 }
@@ -191,7 +213,7 @@ function originTable(result: BenchResult): Table {
   return {
     title: 'Kernels',
     note: 'winner: tuned on this device for this problem; nearest: tuned for a neighbouring shape; default: nothing was tuned.',
-    columns: ['for', 'kernel', 'origin'],
-    rows: result.kernels.map(({ use, kernel, origin }) => [use, kernel, origin]),
+    columns: ['for', 'origin', 'kernel'],
+    rows: result.kernels.map(({ use, kernel, origin }) => [use, origin, kernel]),
   };
 }

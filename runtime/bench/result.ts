@@ -22,6 +22,18 @@ export interface PrefillResult {
   /** Time of GRIFFIN's statistic (activation norms and column sums) and selection as a share of prefill; null when not measured. */
   readonly statisticShare: number | null;
   readonly selectMs: number | null;
+  /** Where the time of one chunk goes. */
+  readonly steps: readonly PrefillStep[];
+}
+
+export interface PrefillStep {
+  readonly operation: string;
+  readonly kernel: string;
+  readonly calls: number;
+  readonly usPerChunk: number;
+  readonly shareOfChunk: number;
+  /** Null where arithmetic is not the limit. */
+  readonly shareOfFmaRoof: number | null;
 }
 
 export type Strategy = 'gather' | 'compact';

@@ -34,13 +34,12 @@ async function fillReadBuffer(device: Device, bytes: number) {
 /** Bytes that the read roof goes through: 8 × the last-level cache, at least 512 MiB, at most an eighth of the memory. */
 export function readRoofBytes(device: Device): number {
   const { l3Bytes, memoryBytes } = device.identity;
-  const wanted = Math.min(Math.max(MIN_READ_BYTES, CACHE_FACTOR * l3Bytes), Math.floor(memoryBytes / 8));
-  return Math.ceil(wanted / (READ_SPAN * 4)) * READ_SPAN * 4;
+  return Math.min(Math.max(MIN_READ_BYTES, CACHE_FACTOR * l3Bytes), Math.floor(memoryBytes / 8));
 }
 
 /** Reads a buffer far larger than the caches with the library's `probe_read` kernel. */
-export async function readRoofTask(device: Device, kernels: KernelSource): Promise<Roof> {
-  const bytes = readRoofBytes(device);
+export async function readRoofTask(device: Device, kernels: KernelSource, bufferBytes: number = readRoofBytes(device)): Promise<Roof> {
+  const bytes = Math.ceil(bufferBytes / (READ_SPAN * 4)) * READ_SPAN * 4;
   const n = bytes / 4;
   const source = await fillReadBuffer(device, bytes);
   const sink = device.allocate((n / READ_SPAN) * 4, { label: 'sums of the read roof' });
@@ -88,12 +87,14 @@ export function roofResult(roof: Roof, { ms }: Measurement): RoofResult {
 
 export interface RoofOptions {
   readonly rounds: number;
+  /** Default: {@link readRoofBytes}. */
+  readonly roofBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Both roofs alone. */
 export async function measureRoofs(device: Device, kernels: KernelSource, options: RoofOptions): Promise<{ readonly read: RoofResult; readonly fma: RoofResult }> {
-  using readRoof = await readRoofTask(device, kernels);
+  using readRoof = await readRoofTask(device, kernels, options.roofBytes);
   using fmaRoof = fmaRoofTask(device, kernels);
   const [read, fma] = await measureInterleaved([readRoof, fmaRoof], { rounds: options.rounds, nowMs: () => device.clockNs() / 1e6, signal: options.signal });
   if (read === undefined || fma === undefined) throw new Error('a roof was not measured');
@@ -102,7 +103,7 @@ export async function measureRoofs(device: Device, kernels: KernelSource, option
 
 /** The read roof alone. */
 export async function measureReadRoof(device: Device, kernels: KernelSource, options: RoofOptions): Promise<RoofResult> {
-  using roof = await readRoofTask(device, kernels);
+  using roof = await readRoofTask(device, kernels, options.roofBytes);
   const [read] = await measureInterleaved([roof], { rounds: options.rounds, nowMs: () => device.clockNs() / 1e6, signal: options.signal });
   if (read === undefined) throw new Error('the read roof was not measured');
   return roofResult(roof, read);

@@ -29,6 +29,10 @@ export interface BenchOptions {
   readonly prefillChunk?: number;
   /** Ways of reading the kept neurons that are measured. Default both. */
   readonly strategies?: readonly Strategy[];
+  /** Bytes of the buffer that the read roof goes through. Default: 8 × the last-level cache, at least 512 MiB. */
+  readonly roofBytes?: number | undefined;
+  /** For the kernels alone, bytes between two uses of a weight. Default: 4 × the last-level cache, at least 256 MiB. */
+  readonly coldBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((text: string) => void) | undefined;
 }

@@ -2,10 +2,10 @@
 import type { ModelConfig } from '../checkpoint/types.js';
 import type { Device } from '../device/types.js';
 import type { Engine } from '../model/engine.js';
-import type { DecodeProfile, DecodeResult, PrefillResult, RoofResult, StepProfile, Strategy } from './result.js';
+import type { DecodeProfile, DecodeResult, PrefillResult, PrefillStep, RoofResult, StepProfile, Strategy } from './result.js';
 import { fmaRoofTask, readRoofTask, roofResult, type Roof } from './roofs.js';
 import { measureInterleaved, median, pairedRatio, type Measurement } from './rounds.js';
-import { idealSpeedup, operationBytes, prefillFlops, prefillOperationFlops, tokenTraffic } from './traffic.js';
+import { idealSpeedup, keptNeurons, operationBytes, prefillFlops, prefillOperationFlops, tokenTraffic } from './traffic.js';
 import { byOperation, createWorkload, type DecodeTask, type OperationTime, type Workload } from './workload.js';
 
 export interface TokenBenchOptions {
@@ -16,6 +16,7 @@ export interface TokenBenchOptions {
   readonly rounds: number;
   readonly prefillRounds: number;
   readonly prefillChunk: number;
+  readonly roofBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((text: string) => void) | undefined;
 }
@@ -35,7 +36,7 @@ export async function benchTokens(engine: Engine, options: TokenBenchOptions): P
   const { config } = engine.weights;
   const meanContext = options.promptIds.length + (options.newTokens + 1) / 2;
   const workload = createWorkload(engine, options);
-  using readRoof = await readRoofTask(device, kernels);
+  using readRoof = await readRoofTask(device, kernels, options.roofBytes);
   using fmaRoof = fmaRoofTask(device, kernels);
 
   options.onProgress?.('prefill');
@@ -43,10 +44,9 @@ export async function benchTokens(engine: Engine, options: TokenBenchOptions): P
 
   const tasks: DecodeTask[] = [];
   for (const density of options.densities) {
-    for (const strategy of density === 1 ? (['dense'] as const) : options.strategies) tasks.push(workload.decode(density, strategy));
+    for (const strategy of strategiesFor(config, density, options.strategies)) tasks.push(workload.decode(density, strategy));
   }
   const wall = tasks.map((): number[] => []);
-  let round = 0;
   const [read, ...measured] = await measureInterleaved(
     [
       readRoof,
@@ -64,10 +64,10 @@ export async function benchTokens(engine: Engine, options: TokenBenchOptions): P
       rounds: options.rounds,
       nowMs: () => device.clockNs() / 1e6,
       signal: options.signal,
-      onRound: (done, total) => options.onProgress?.(`decode, round ${(round = done)} of ${total}`),
+      onRound: (done, total) => options.onProgress?.(`decode, round ${done} of ${total}`),
     },
   );
-  if (read === undefined || round === 0) throw new Error('the read roof was not measured');
+  if (read === undefined) throw new Error('the read roof was not measured');
 
   const dense = measured[tasks.findIndex((task) => task.strategy === 'dense')];
   const decode = tasks.map((task, index) => {
@@ -83,6 +83,12 @@ export async function benchTokens(engine: Engine, options: TokenBenchOptions): P
   const profiles: DecodeProfile[] = [];
   for (const task of tasks) profiles.push(await profileDecode(config, task, readResult.perSecond, options.promptIds.length));
   return { read: readResult, fma: prefill.roof, prefill: prefill.result, decode, profiles, meanContext };
+}
+
+/** The full model has nothing to gather, and nothing can be packed when nothing is kept. */
+function strategiesFor(config: ModelConfig, density: number, strategies: readonly Strategy[]): readonly (Strategy | 'dense')[] {
+  if (density === 1) return ['dense'];
+  return keptNeurons(config.intermediateSize, density) === 0 ? ['gather'] : strategies;
 }
 
 async function benchPrefill(
@@ -101,23 +107,14 @@ async function benchPrefill(
   const flops = prefillFlops(config, tokens);
   const fma = roofResult(fmaRoof, roof);
 
-  const operations = byOperation(await workload.profileChunk());
+  const steps = await profilePrefill(config, workload, fma.perSecond);
   // A profile leaves the statistic of one more chunk in the scores: fill cache and scores anew for what follows.
   await workload.prefill();
-  const chunkFlops = prefillOperationFlops(config, workload.chunkRows);
-  let gemmFlops = 0;
-  let gemmNs = 0;
-  let totalNs = 0;
-  for (const [operation, { ns }] of operations) {
-    totalNs += ns;
-    const operationFlops = chunkFlops[operation];
-    if (operationFlops === undefined) continue;
-    gemmFlops += operationFlops;
-    gemmNs += ns;
-  }
+  const products = steps.filter(({ shareOfFmaRoof }) => shareOfFmaRoof !== null);
+  const productUs = products.reduce((sum, { usPerChunk }) => sum + usPerChunk, 0);
   const sparse = options.densities.find((density) => density < 1);
   const selectNs = sparse === undefined ? null : await timeSelection(device, workload, sparse);
-  const statisticOfChunk = (operations.get('statistic')?.ns ?? 0) / totalNs;
+  const statisticOfChunk = steps.find(({ operation }) => operation === 'statistic')?.shareOfChunk ?? 0;
   return {
     roof: fma,
     result: {
@@ -126,11 +123,39 @@ async function benchPrefill(
       tokensPerSecond: (tokens / prefill.ms.median) * 1000,
       flops,
       shareOfFmaRoof: pairedRatio(roof.byRound.map((ms) => ms * (flops / fmaRoof.work)), prefill.byRound).median,
-      gemmShareOfFmaRoof: gemmNs === 0 ? null : gemmFlops / (gemmNs / 1e9) / fma.perSecond,
+      // Shares weighted by time: all products' operations over all products' time.
+      gemmShareOfFmaRoof: productUs === 0 ? null : products.reduce((sum, step) => sum + (step.shareOfFmaRoof ?? 0) * step.usPerChunk, 0) / productUs,
       statisticShare: selectNs === null ? null : statisticOfChunk + selectNs / 1e6 / prefill.ms.median,
       selectMs: selectNs === null ? null : selectNs / 1e6,
+      steps,
     },
   };
+}
+
+async function profilePrefill(config: ModelConfig, workload: Workload, flopsPerSecond: number): Promise<PrefillStep[]> {
+  const runs: Map<string, OperationTime>[] = [];
+  for (let run = 0; run < PROFILE_RUNS; run++) runs.push(byOperation(await workload.profileChunk()));
+  const flops = prefillOperationFlops(config, workload.chunkRows);
+  return medianProfile(runs).map(({ operation, kernel, calls, ns, share }) => {
+    const own = flops[operation];
+    return { operation, kernel, calls, usPerChunk: ns / 1000, shareOfChunk: share, shareOfFmaRoof: own === undefined ? null : own / (ns / 1e9) / flopsPerSecond };
+  });
+}
+
+interface ProfiledOperation {
+  readonly operation: string;
+  readonly kernel: string;
+  readonly calls: number;
+  readonly ns: number;
+  readonly share: number;
+}
+
+/** Operation by operation the median over several profiles, the longest first; shares are of their sum. */
+function medianProfile(runs: readonly Map<string, OperationTime>[]): ProfiledOperation[] {
+  const first = runs[0] ?? new Map<string, OperationTime>();
+  const medians = [...first].map(([operation, { kernel, calls }]) => ({ operation, kernel, calls, ns: median(runs.map((run) => run.get(operation)?.ns ?? Number.NaN)) }));
+  const total = medians.reduce((sum, { ns }) => sum + ns, 0);
+  return medians.map((entry) => ({ ...entry, share: entry.ns / total })).sort((a, b) => b.ns - a.ns);
 }
 
 /** Median device time of selecting the experts of all layers. */
@@ -179,26 +204,23 @@ function decodeResult(config: ModelConfig, task: DecodeTask, own: Measurement, c
 const PROFILE_RUNS = 5;
 
 async function profileDecode(config: ModelConfig, task: DecodeTask, readPerSecond: number, promptTokens: number): Promise<DecodeProfile> {
-  const runs: ReturnType<typeof byOperation>[] = [];
+  const runs: Map<string, OperationTime>[] = [];
   for (let run = 0; run < PROFILE_RUNS; run++) {
     await task.reset();
     runs.push(byOperation(await task.profile()));
   }
   const bytes = operationBytes(config, task.density, promptTokens + 1);
-  const first = runs[0] ?? new Map<string, OperationTime>();
-  const total = median(runs.map((run) => [...run.values()].reduce((sum, { ns }) => sum + ns, 0)));
-  const steps = [...first].map(([operation, { kernel, calls }]): StepProfile => {
-    const ns = median(runs.map((run) => run.get(operation)?.ns ?? Number.NaN));
+  const steps = medianProfile(runs).map(({ operation, kernel, calls, ns, share }): StepProfile => {
     const moved = bytes[operation] ?? null;
     return {
       operation,
       kernel,
       callsPerToken: calls,
       usPerToken: ns / 1000,
-      shareOfToken: ns / total,
+      shareOfToken: share,
       bytesPerToken: moved,
       shareOfReadRoof: moved === null ? null : moved / (ns / 1e9) / readPerSecond,
     };
   });
-  return { density: task.density, strategy: task.strategy, steps: steps.sort((a, b) => b.usPerToken - a.usPerToken) };
+  return { density: task.density, strategy: task.strategy, steps };
 }

@@ -36,7 +36,7 @@ describe('renderMarkdown', () => {
   it('writes tables whose rows all have as many cells as the header', () => {
     const text = renderMarkdown(SAMPLE_RESULT);
     const blocks = text.split('\n\n').map((block) => block.split('\n').filter((line) => line.startsWith('|'))).filter((lines) => lines.length > 0);
-    expect(blocks.length).toBe(5);
+    expect(blocks.length).toBe(6);
     for (const lines of blocks) {
       const cells = lines.map((line) => line.replaceAll('\\|', '').split('|').length);
       expect(new Set(cells).size, lines[0]).toBe(1);

@@ -12,7 +12,7 @@ export const SAMPLE_RESULT: BenchResult = {
   library: null,
   settings: { promptTokens: 32, newTokens: 8, rounds: 5, meanContext: 36.5 },
   roofs: { read: { perSecond: 40e9, spread: 0.01, how: 'probe_read' }, fma: { perSecond: 200e9, spread: 0.02, how: 'probe_fma' } },
-  prefill: { promptTokens: 32, ms: spread(10), tokensPerSecond: 3200, flops: 1e9, shareOfFmaRoof: 0.5, gemmShareOfFmaRoof: 0.61, statisticShare: 0.004, selectMs: 0.02 },
+  prefill: { promptTokens: 32, ms: spread(10), tokensPerSecond: 3200, flops: 1e9, shareOfFmaRoof: 0.5, gemmShareOfFmaRoof: 0.61, statisticShare: 0.004, selectMs: 0.02, steps: [{ operation: 'qkv', kernel: 'g', calls: 2, usPerChunk: 900, shareOfChunk: 0.4, shareOfFmaRoof: 0.6 }] },
   decode: [
     { density: 1, strategy: 'dense', keptNeurons: 176, msPerToken: spread(2), wallOverDevice: 1.01, tokensPerSecond: 500, bytesPerToken: 72e6, bytesPerSecond: 36e9, shareOfReadRoof: 0.9, speedup: null, idealSpeedup: 1, gatherOverCompact: null },
     { density: 0.5, strategy: 'gather', keptNeurons: 88, msPerToken: spread(1.5), wallOverDevice: 1.02, tokensPerSecond: 666, bytesPerToken: 52e6, bytesPerSecond: 34.7e9, shareOfReadRoof: 0.8675, speedup: { median: 1.33, mad: 0.01 }, idealSpeedup: 1.4, gatherOverCompact: { median: 1.01, mad: 0.005 } },
