@@ -98,7 +98,7 @@ export const ropeKvWrite: Family = {
     problem(1, 0, 1, 1, 2),
     problem(3, 5, 2, 1, 6, 4),
     problem(1, 4095, 3, 3, 20, 1),
-    problem(5, 131000, 1, 1, 32),
+    problem(5, 131000, 1, 1, 2),
     problem(2, 17, 8, 4, 64, 2),
     problem(64, 3, 2, 2, 80),
     problem(1, 1000, 4, 2, 128),

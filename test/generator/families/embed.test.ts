@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { embed } from '../../../generator/families/embed.js';
+import { describeKernels } from '../../support/run-kernel.js';
 
 describe('embed reference', () => {
   it('gives zeros for ids outside the table', () => {
@@ -8,3 +9,5 @@ describe('embed reference', () => {
     expect(x?.values).toEqual(Float64Array.of(3, 4, 0, 0, 0, 0));
   });
 });
+
+describeKernels(embed, { samples: 0 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ffActivation, referenceActivation } from '../../../generator/families/ff_activation.js';
+import { describeKernels } from '../../support/run-kernel.js';
 
 describe('ff_activation reference', () => {
   // From tables of the normal distribution and of tanh.
@@ -24,3 +25,5 @@ describe('ff_activation reference', () => {
     expect(zero['inv_norm']?.values).toEqual(new Float64Array(2));
   });
 });
+
+describeKernels(ffActivation, { samples: 0 });

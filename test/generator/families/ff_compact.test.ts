@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ffCompact } from '../../../generator/families/ff_compact.js';
+import { describeKernels } from '../../support/run-kernel.js';
 
 describe('ff_compact reference', () => {
   it('takes rows in the order of the experts', () => {
@@ -14,3 +15,5 @@ describe('ff_compact reference', () => {
     expect(constraint?.holds({ isa: 'portable', params: {}, axes: { rows: 1, stream: 1 } })).toBe(false);
   });
 });
+
+describeKernels(ffCompact, { samples: 3 });

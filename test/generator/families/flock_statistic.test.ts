@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { flockStatistic } from '../../../generator/families/flock_statistic.js';
+import { describeKernels } from '../../support/run-kernel.js';
 
 describe('flock_statistic reference', () => {
   it('adds squares of normalised rows to what is there; a row without norm adds nothing', () => {
@@ -11,3 +12,5 @@ describe('flock_statistic reference', () => {
     expect(inputs.s2).toEqual(Float64Array.of(1, 2));
   });
 });
+
+describeKernels(flockStatistic, { samples: 3 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { neuronMagnitude } from '../../../generator/families/neuron_magnitude.js';
+import { describeKernels } from '../../support/run-kernel.js';
 
 describe('neuron_magnitude reference', () => {
   it('multiplies the norms of gate and up', () => {
@@ -9,3 +10,5 @@ describe('neuron_magnitude reference', () => {
     expect(neuronMagnitude.reference(plain, { w_in: Float64Array.of(3, 4, 6, -8) })['score']?.values).toEqual(Float64Array.of(5, 10));
   });
 });
+
+describeKernels(neuronMagnitude, { samples: 3 });

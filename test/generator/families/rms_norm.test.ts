@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { rmsNorm } from '../../../generator/families/rms_norm.js';
+import { describeKernels } from '../../support/run-kernel.js';
 
 describe('rms_norm reference', () => {
   it('takes rows from the first one wanted', () => {
@@ -9,3 +10,5 @@ describe('rms_norm reference', () => {
     expect(y?.values).toEqual(Float64Array.of(3 / root, -8 / root));
   });
 });
+
+describeKernels(rmsNorm, { samples: 0 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ropeKvWrite } from '../../../generator/families/rope_kv_write.js';
+import { describeKernels } from '../../support/run-kernel.js';
 
 describe('rope_kv_write reference', () => {
   it('turns pairs half a head apart and writes keys and values at the position', () => {
@@ -17,3 +18,5 @@ describe('rope_kv_write reference', () => {
     expect(rounded('v_cache')).toEqual([-2, -2, 5, 6, -2, -2]);
   });
 });
+
+describeKernels(ropeKvWrite, { samples: 0 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { drawUniform, sampleToken, type SampleOptions } from '../../../generator/families/sample.js';
+import { drawUniform, sample, type SampleOptions, sampleToken } from '../../../generator/families/sample.js';
+import { describeKernels } from '../../support/run-kernel.js';
 
 const OFF: SampleOptions = { temperature: 0, topP: 1, minP: 0, repetitionPenalty: 1, topK: 0, seedLow: 1, seedHigh: 0, draws: 0 };
 
@@ -79,3 +80,5 @@ describe('sampleToken', () => {
     expect(run(7)).not.toEqual(run(8));
   });
 });
+
+describeKernels(sample, { samples: 3 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { topk } from '../../../generator/families/select_topk.js';
+import { selectTopk, topk } from '../../../generator/families/select_topk.js';
+import { describeKernels } from '../../support/run-kernel.js';
 
 describe('select_topk reference', () => {
   it('breaks ties by index and answers ascending indices', () => {
@@ -14,3 +15,5 @@ describe('select_topk reference', () => {
     expect(topk([NaN, Infinity, -Infinity], 2)).toEqual(Int32Array.of(0, 1));
   });
 });
+
+describeKernels(selectTopk, { samples: 3 });
