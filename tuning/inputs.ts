@@ -93,7 +93,7 @@ export async function createWorkload(device: Device, family: Family, problem: Pr
   async function fill(parent: DeviceBuffer, tensor: TensorSpec, values: Float64Array | Int32Array | null, copies: number, stride: number): Promise<void> {
     const dtype = tensor.dtype(problem.params);
     if (tensor.role === 'output') return;
-    if (dtype === 'i32' && INDEXED_BY[tensor.name] !== undefined) {
+    if (isIndexList(tensor, dtype)) {
       for (let i = 0; i < copies; i++) parent.write(indexContents(tensor, problem, i, random), i * stride);
     } else if (values !== null) {
       const bytes = encodeTensor(values, dtype);
@@ -130,6 +130,11 @@ export async function createWorkload(device: Device, family: Family, problem: Pr
 
 /** What the numbers of an index tensor count, by tensor name. */
 const INDEXED_BY: Readonly<Record<string, string>> = { experts: 'intermediate', tokens: 'vocab' };
+
+/** Whether the tuner makes the contents of this tensor itself. */
+export function isIndexList(tensor: TensorSpec, dtype: Dtype): boolean {
+  return dtype === 'i32' && tensor.role === 'input' && INDEXED_BY[tensor.name] !== undefined;
+}
 
 /** Expert lists alternate between uniform and clustered from set to set; tokens are drawn with repetition. */
 export function indexContents(tensor: TensorSpec, problem: Problem, set: number, random: () => number): Int32Array {

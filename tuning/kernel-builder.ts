@@ -6,6 +6,7 @@ import { defaultVariant } from '../generator/space.js';
 import type { Family, Isa, Variant } from '../generator/types.js';
 import { compileKernels } from './compile.js';
 import { findCompiler } from './compiler.js';
+import { openPrebuilt } from './prebuilt.js';
 import type { KernelBinary } from './types.js';
 
 export type BuiltKernel = { readonly ok: true; readonly binary: KernelBinary } | { readonly ok: false; readonly message: string };
@@ -17,15 +18,19 @@ export interface KernelBuilder {
   sourceHash(variant: Variant, family: Family): string;
   /** SHA-256 of the default variant's source: tells the runtime when templates have changed since. */
   formHash(form: Form, family: Family): string;
+  /** Whether there is a result for a kernel, good or bad; and for how many there is. */
+  isBuilt(kernelId: string): boolean;
+  builtCount(): number;
   /** The shared object of a kernel that was built, or null. */
   pathOf(kernelId: string): string | null;
   /** One result per variant, by kernel id. Rejects with AbortedError, CompilerError or FileError; a kernel that does not compile is a result. */
   build(variants: readonly { readonly variant: Variant; readonly family: Family }[], signal?: AbortSignal, onBuilt?: () => void): Promise<ReadonlyMap<string, BuiltKernel>>;
 }
 
-/** Compiles into `directory`, where objects of earlier runs are found again by their content hash. */
+/** Compiles into `directory`, where objects of earlier runs are found again by their content hash; default kernels are taken from the build. */
 export async function createKernelBuilder(directory: string): Promise<KernelBuilder> {
   const compiler = await findCompiler();
+  const prebuilt = openPrebuilt(compiler);
   const sources = new Map<string, { text: string; hash: string }>();
   const built = new Map<string, BuiltKernel>();
 
@@ -50,6 +55,8 @@ export async function createKernelBuilder(directory: string): Promise<KernelBuil
       formHashes.set(id, hash);
       return hash;
     },
+    isBuilt: (id) => built.has(id),
+    builtCount: () => built.size,
     pathOf(id) {
       const kernel = built.get(id);
       return kernel?.ok === true ? kernel.binary.path : null;
@@ -59,6 +66,11 @@ export async function createKernelBuilder(directory: string): Promise<KernelBuil
       for (const { variant, family } of variants) {
         const id = kernelId(variant, family);
         if (built.has(id)) continue;
+        const path = prebuilt.find(id, variant.isa);
+        if (path !== null) {
+          built.set(id, { ok: true, binary: { kernelId: id, path } });
+          continue;
+        }
         const batch = byIsa.get(variant.isa) ?? [];
         byIsa.set(variant.isa, batch);
         if (!batch.some((source) => source.id === id)) batch.push({ id, text: sourceOf(variant, family).text });

@@ -28,6 +28,8 @@ export interface Search {
   readonly defaultVariant: Variant;
   /** Up to `n` variants that were not proposed before; fewer (none) when the space is exhausted. */
   propose(n: number): readonly Variant[];
+  /** Takes proposals back that there was no time for: they come first next time. */
+  putBack(variants: readonly Variant[]): void;
   /** How many can still be proposed (at least). */
   remaining(): number;
   /** The cost of a measured variant (median of candidate / default), or null when it failed (later, perhaps: then it is forgotten). */
@@ -79,7 +81,7 @@ export function createSearch(options: SearchOptions): Search {
     propose(n) {
       const result: Variant[] = [];
       if (n > 0 && !proposed.has(id(first))) take(first, result);
-      while (result.length < n && hints.length > 0) take(hints.shift(), result);
+      while (result.length < n && hints.length > 0) take(hints.shift(), result); // `take` skips those proposed meanwhile
       const near = neighbourQueue();
       for (let turn = 0; result.length < n; turn++) {
         const before = result.length;
@@ -90,6 +92,10 @@ export function createSearch(options: SearchOptions): Search {
         if (result.length === before && near.length === 0 && poolAt >= pool.length) break;
       }
       return result;
+    },
+    putBack(variants) {
+      for (const variant of variants) proposed.delete(id(variant));
+      hints.unshift(...variants);
     },
     remaining: () => Math.max(0, pool.filter((variant) => !proposed.has(id(variant))).length + (proposed.has(id(first)) ? 0 : 1)),
     observe(variant, cost) {

@@ -63,10 +63,24 @@ const CHALLENGERS = 3;
 const FINAL_ROUNDS = 11;
 /** No round compiles more than this: results must come in between. */
 const MAX_ROUND_CANDIDATES = 128;
+/** Kernels that are compiled before the clock is looked at again, and the share of a round after which compiling ends. */
+const COMPILE_SLICE = 16;
+const COMPILE_SHARE = 0.6;
 
 interface Proposal {
   readonly state: ProblemState;
   readonly variants: readonly Variant[];
+}
+
+/** First variants of all proposals, then second ones, and so on. */
+function interleaved(proposals: readonly Proposal[]): readonly { readonly state: ProblemState; readonly variant: Variant }[] {
+  const longest = Math.max(0, ...proposals.map(({ variants }) => variants.length));
+  return Array.from({ length: longest }, (_, i) =>
+    proposals.flatMap(({ state, variants }) => {
+      const variant = variants[i];
+      return variant === undefined ? [] : [{ state, variant }];
+    }),
+  ).flat();
 }
 
 /**
@@ -83,7 +97,6 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
   const { clock, budgetMs, builder, worker, journal } = context;
   const elapsed = (): number => clock.now() - context.startedMs;
   const remaining = (): number => budgetMs - elapsed();
-  let compileBefore = 0; // kernels compiled so far, for the estimate
   let decidedOn = ''; // winners that the last gather-or-compact decision rests on
 
   try {
@@ -118,8 +131,8 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     if (total === 0) return false;
     const scale = Math.min(1, MAX_ROUND_CANDIDATES / total);
     const proposals = open.map((state, i) => ({ state, variants: proposeNew(state, Math.ceil((counts[i] ?? 0) * scale)) }));
-    await compileRound(proposals);
-    for (const proposal of proposals) await workOn(proposal);
+    const compiled = await compileRound(proposals, available * COMPILE_SHARE);
+    for (const proposal of compiled) await workOn(proposal);
     await decideStrategy();
     writeLibrary();
     return true;
@@ -162,19 +175,30 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     }
   }
 
-  async function compileRound(proposals: readonly Proposal[]): Promise<void> {
-    const wanted = proposals.flatMap(({ state, variants }) =>
-      [...variants, ...(variants.length > 0 ? [state.search.defaultVariant] : [])].map((variant) => ({ variant, family: state.family })),
-    );
+  /**
+   * Compiles in slices until `limitMs` is over, every problem's first candidate before anyone's second. Returns what there was time
+   * for; the rest goes back to the searches.
+   */
+  async function compileRound(proposals: readonly Proposal[], limitMs: number): Promise<readonly Proposal[]> {
     const from = clock.now();
-    let done = 0;
-    const built = await builder.build(wanted, context.signal, () => {
-      done++;
-      progress('compile', `${done} kernels compiled`);
+    const needed = proposals.filter(({ variants }) => variants.length > 0);
+    await builder.build(needed.map(({ state }) => ({ variant: state.search.defaultVariant, family: state.family })), context.signal);
+    const queue = interleaved(needed);
+    let compiled = 0;
+    for (let at = 0; at < queue.length && (at === 0 || clock.now() - from < limitMs); at += COMPILE_SLICE) {
+      const slice = queue.slice(at, at + COMPILE_SLICE);
+      const before = { ms: clock.now(), built: builder.builtCount() };
+      await builder.build(slice.map(({ state, variant }) => ({ variant, family: state.family })), context.signal, () => {
+        progress('compile', `${++compiled} kernels`);
+      });
+      const fresh = builder.builtCount() - before.built;
+      if (fresh > 0) compileMs.observe((clock.now() - before.ms) / fresh);
+    }
+    return proposals.map(({ state, variants }) => {
+      const isBuilt = (variant: Variant): boolean => builder.isBuilt(kernelId(variant, state.family));
+      state.search.putBack(variants.filter((variant) => !isBuilt(variant)));
+      return { state, variants: variants.filter(isBuilt) };
     });
-    const fresh = built.size - compileBefore;
-    compileBefore = built.size;
-    if (fresh > 0) compileMs.observe((clock.now() - from) / fresh);
   }
 
   async function workOn({ state, variants }: Proposal): Promise<void> {

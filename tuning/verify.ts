@@ -7,7 +7,7 @@ import type { Device, DeviceBuffer, Kernel } from '../runtime/device/types.js';
 import type { CaseStore, VerificationCase } from './cases.js';
 import { compareOutput, POISON, relativeBound, rootMeanSquare } from './compare.js';
 import { decodeTensor } from '../generator/families/common.js';
-import { indexContents, tensorBytes, isResident } from './inputs.js';
+import { indexContents, isIndexList, isResident, tensorBytes } from './inputs.js';
 import { launchGuarded, type LaunchStyle } from './launch.js';
 import { stepArgs } from './launch-args.js';
 import { fits, ORACLE_LIMITS, scaledDown } from './scaling.js';
@@ -165,7 +165,8 @@ async function allocateTrueSize(device: Device, family: Family, problem: Problem
     buffers.push(buffer);
     const dtype = tensor.dtype(problem.params);
     if (tensor.role === 'output') continue;
-    if (dtype === 'i32') buffer.write(indexContents(tensor, problem, 0, random));
+    if (isIndexList(tensor, dtype)) buffer.write(indexContents(tensor, problem, 0, random));
+    else if (dtype === 'i32') buffer.fill(0);
     else await device.fillRandom(buffer, dtype, 100 + i, isResident(tensor, problem) ? 0.05 : 1);
   }
   return buffers;

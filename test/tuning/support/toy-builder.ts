@@ -21,6 +21,8 @@ export function createToyBuilder(directory: string, compiler = 'toy 1.0'): ToyBu
     order,
     sourceHash: hash,
     formHash: (form, family) => hash({ ...form, axes: family.defaults(form) }, family),
+    isBuilt: (id) => built.has(id),
+    builtCount: () => built.size,
     pathOf(id) {
       const kernel = built.get(id);
       return kernel?.ok === true ? kernel.binary.path : null;
