@@ -8,6 +8,7 @@ import { Tokenizer } from '@huggingface/tokenizers';
 
 import { TokenizerError } from '../errors.js';
 import { describe, isObject, parseJsonObject, readTextFile } from './json.js';
+import { checkTokenizerDefinition } from './tokenizer-definition.js';
 import { type StreamDecoder, createStreamDecoder } from './stream-decoder.js';
 
 /** Largest `tokenizer.json` accepted, in bytes. Vocabularies of 256,000 tokens take about 35 MB. */
@@ -21,8 +22,6 @@ interface LibraryTokenizer {
   id_to_token(id: number): string | undefined;
   get_vocab(withAddedTokens: boolean): ReadonlyMap<string, number>;
 }
-
-const MODEL_TYPES: readonly unknown[] = ['BPE', 'Unigram', 'WordPiece'];
 
 export interface EncodeOptions {
   /** Add what the tokenizer's post-processor adds, such as `<s>` in front. Default true; false for rendered chat templates, which hold them as text. */
@@ -83,12 +82,7 @@ export function readTokenizerJson(path: string): Record<string, unknown> {
 
 /** A tokenizer from the parsed contents of its two files; `where` names the source in errors. */
 export function createTokenizer(definition: Record<string, unknown>, config: Record<string, unknown>, where: string): TextTokenizer {
-  const model = definition['model'];
-  const type = isObject(model) ? model['type'] : undefined;
-  // Definitions from before 2021 leave the type out; the library infers it. An unknown one it would take for another silently.
-  if (type !== undefined && !MODEL_TYPES.includes(type)) {
-    throw new TokenizerError(`${where}: unsupported tokenizer model ${describe(type)}; supported: ${MODEL_TYPES.join(', ')}`);
-  }
+  checkTokenizerDefinition(definition, where);
   const inner = guard(where, 'cannot be used', () => new Tokenizer(definition, config) as unknown as LibraryTokenizer);
   const vocabSize = guard(where, 'cannot be used', () => inner.get_vocab(true).size);
   const specialIds = new Set<number>();

@@ -8,7 +8,7 @@ const RAW = [
   '9007199254740991', '9007199254740992', '9007199254740993', '18446744073709551615', '1e-320', 'null', 'true', 'false', '""', '[]', '{}', '[0]', '[0,0]',
   '[0,16]', '[16,0]', '[-1,4]', '[4294967296,4294967296]', '[1,1,1,1,1,1,1,1,1,1]', '"F32"', '"F16"', '"BF16"', '"I64"', '"F64"', '"F8_E4M3"', '"f32"', '"float64"',
   '"../x.safetensors"', '"/x.safetensors"', '"model-00001-of-00002.safetensors"', '"config.json"', '"\\u0000.safetensors"', '"__proto__"', '"\\ud800"',
-  '{"__proto__":1}', '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}', `${'['.repeat(3000)}${']'.repeat(3000)}`, '"linear"', '"llama3"', '"yarn"', '{"type":"linear","factor":2}',
+  '{"__proto__":1}', '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}', `${'['.repeat(200)}${']'.repeat(200)}`, '"linear"', '"llama3"', '"yarn"', '{"type":"linear","factor":2}',
   '{"rope_type":"llama3"}', '["LlamaForCausalLM"]', '"relu"', '"swish"', '"BPE"', '"Unigram"', '"WordPiece"', '"Sequence"', '"ByteLevel"',
 ];
 
