@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ffActivation, referenceActivation } from '../../../generator/families/ff_activation.js';
 import { describeKernels } from '../../support/run-kernel.js';
+import { openKernels, type KernelBench } from '../../support/launch-kernel.js';
 
 describe('ff_activation reference', () => {
   // From tables of the normal distribution and of tanh.
@@ -27,3 +28,21 @@ describe('ff_activation reference', () => {
 });
 
 describeKernels(ffActivation, { samples: 0 });
+
+describe('row norms of the ff_activation kernel', () => {
+  let bench: KernelBench;
+  beforeAll(async () => {
+    bench = await openKernels(ffActivation, { gated: 'plain' });
+  });
+  afterAll(() => bench.dispose());
+
+  it.each([1e-44, 1e-38, 1e-25, 1e-15, 1, 1e15, 1e25, 1e37])('hold for activations of %d', async (size) => {
+    const problem = { family: 'ff_activation', params: { gated: 'plain' }, dims: { rows: 1, intermediate: 37, activation: 3 } };
+    const u = new Float64Array(37).fill(Math.fround(size));
+    const expected = Math.min(1 / Math.sqrt(37 * Math.fround(size) ** 2), 2 ** 128 * (1 - 2 ** -24));
+    for (const kernel of bench.kernels) {
+      const [inverse = NaN] = (await kernel.run(problem, { u, bias: null }))['inv_norm'] ?? [];
+      expect(Math.abs(inverse / expected - 1), `${kernel.isa}: ${inverse}`).toBeLessThan(1e-5);
+    }
+  });
+});

@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawUniform, sample, type SampleOptions, sampleToken } from '../../../generator/families/sample.js';
 import { describeKernels } from '../../support/run-kernel.js';
+import { openKernels, type KernelBench } from '../../support/launch-kernel.js';
+import { seededRandom } from '../../support/random.js';
 
 const OFF: SampleOptions = { temperature: 0, topP: 1, minP: 0, repetitionPenalty: 1, topK: 0, seedLow: 1, seedHigh: 0, draws: 0 };
 
@@ -82,3 +84,82 @@ describe('sampleToken', () => {
 });
 
 describeKernels(sample, { samples: 3 });
+
+describe('the sample kernel, token by token', () => {
+  let bench: KernelBench;
+  beforeAll(async () => {
+    bench = await openKernels(sample);
+  });
+  afterAll(() => bench.dispose());
+
+  const slots = (options: SampleOptions): { state: Int32Array; settings: Float64Array } => ({
+    state: Int32Array.of(-1, 41, 0, 0, 0, options.seedLow, options.seedHigh, options.draws, options.topK, 0, 0, 0, 0, 0, 0, 99),
+    settings: Float64Array.of(options.temperature, options.topP, options.minP, options.repetitionPenalty).map(Math.fround),
+  });
+  const settings: readonly (readonly [name: string, options: Partial<SampleOptions>])[] = [
+    ['greedy', { temperature: 0 }],
+    ['greedy with penalty', { temperature: 0, repetitionPenalty: 1.3 }],
+    ['temperature', { temperature: 0.8 }],
+    ['hot', { temperature: 50 }],
+    ['cold', { temperature: 0.01 }],
+    ['top-k', { topK: 40 }],
+    ['top-k 1', { topK: 1 }],
+    ['top-k beyond the vocabulary', { topK: 1_000_000 }],
+    ['top-p', { topP: 0.9 }],
+    ['top-p near 0', { topP: 1e-9 }],
+    ['min-p', { minP: 0.05 }],
+    ['all at once', { temperature: 0.7, topK: 50, topP: 0.92, minP: 0.02, repetitionPenalty: 1.1 }],
+    ['useless settings', { temperature: 1, topP: NaN, minP: NaN, topK: -3 }],
+  ];
+
+  it.each(settings)('follows the rule over many seeds: %s', async (_, chosen) => {
+    const random = seededRandom(17);
+    for (let round = 0; round < 12; round++) {
+      const vocab = [7, 300, 5003][round % 3] ?? 7;
+      const flat = round % 4 === 3; // many equal logits
+      const logits = Float64Array.from({ length: vocab }, () => (flat ? Math.round(random() * 4) : Math.fround(12 * (random() + random() - 1))));
+      if (round % 5 === 4) logits.fill(NaN, 1, 4);
+      const seen = Int32Array.from({ length: vocab }, () => (random() < 0.2 ? 1 : 0));
+      const seed = { seedLow: Math.floor(random() * 2 ** 32) | 0, seedHigh: Math.floor(random() * 2 ** 32) | 0, draws: round * 1000 };
+      const options = { ...OFF, temperature: 1, ...seed, ...chosen };
+      const problem = { family: 'sample', params: {}, dims: { vocab, advance: 1 } };
+      const { state, settings: floats } = slots(options);
+      const token = sampleToken(logits, seen, sampleOptions(state, floats));
+      for (const kernel of bench.kernels) {
+        const out = await kernel.run(problem, { logits, state, settings: floats, seen });
+        expect([...(out['state'] ?? [])], `${kernel.isa}, round ${round}`).toEqual([...state.with(0, token).with(1, 42).with(7, options.draws + 1)]);
+        expect(out['seen']).toEqual(seen.with(token, 1));
+      }
+    }
+  });
+
+  it('answers 0 where no logit is a number above minus infinity', async () => {
+    const logits = Float64Array.of(NaN, -Infinity, NaN, -Infinity);
+    for (const temperature of [0, 1]) {
+      const inputs = { logits, ...slots({ ...OFF, temperature, topP: 0.5 }), seen: new Int32Array(4) };
+      for (const kernel of bench.kernels) {
+        const out = await kernel.run({ family: 'sample', params: {}, dims: { vocab: 4, advance: 0 } }, inputs);
+        expect([out['state']?.[0], out['state']?.[1]], kernel.isa).toEqual([0, 41]);
+      }
+    }
+  });
+
+  it('stays within its buffers for any settings and logits', async () => {
+    const odd = [NaN, Infinity, -Infinity, 0, -1, 1e-45, 3e38];
+    const random = seededRandom(23);
+    const any = (): number => odd[Math.floor(random() * odd.length)] ?? 0;
+    for (let round = 0; round < 60; round++) {
+      const vocab = 1 + Math.floor(random() * 50);
+      const inputs = {
+        logits: Float64Array.from({ length: vocab }, any),
+        state: Int32Array.from({ length: 16 }, () => Math.floor(random() * 2 ** 32) | 0),
+        settings: Float64Array.from({ length: 4 }, any),
+        seen: Int32Array.from({ length: vocab }, () => Math.floor(random() * 2)),
+      };
+      for (const kernel of bench.kernels) {
+        const token = (await kernel.run({ family: 'sample', params: {}, dims: { vocab, advance: 0 } }, inputs))['state']?.[0] ?? -1;
+        expect(token >= 0 && token < vocab, `${kernel.isa}, round ${round}: token ${token} of ${vocab}`).toBe(true);
+      }
+    }
+  });
+});
