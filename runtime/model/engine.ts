@@ -86,7 +86,10 @@ export function createEngine(device: Device, kernels: KernelSource, weights: Mod
 
   async function track<T>(work: Promise<T>): Promise<T> {
     inFlight = work.catch(() => undefined);
-    return work;
+    const result = await work;
+    // Disposal may have begun meanwhile; the buffers are no longer to be touched.
+    requireOpen();
+    return result;
   }
 
   function requireOpen(): void {
