@@ -14,8 +14,9 @@ export interface ProblemShare {
   readonly spentMs: number;
   /** Expected time for one more candidate: compile, verify, measure. */
   readonly candidateMs: number;
-  /** Whether its default variant has been measured: until then it comes first. */
+  /** Whether its default variant has been measured: until then it comes first, at this cost. */
   readonly started: boolean;
+  readonly firstMs: number;
 }
 
 /**
@@ -25,7 +26,7 @@ export interface ProblemShare {
  */
 export function planRound(problems: readonly ProblemShare[], availableMs: number): readonly number[] {
   const counts: number[] = problems.map((problem) => (!problem.started && problem.remaining > 0 ? 1 : 0));
-  let left = availableMs - problems.reduce((sum, problem, i) => sum + (counts[i] ?? 0) * problem.candidateMs, 0);
+  let left = availableMs - problems.reduce((sum, problem, i) => sum + (counts[i] ?? 0) * problem.firstMs, 0);
   for (;;) {
     let next = -1;
     let lowest = Number.POSITIVE_INFINITY;

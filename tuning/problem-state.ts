@@ -1,5 +1,6 @@
 /** What the tuner knows about one problem while it works on it. */
 import { formId, kernelId, type Form } from '../generator/ids.js';
+import { rawSize } from '../generator/space.js';
 import type { Family, Isa, Variant } from '../generator/types.js';
 import type { Decision } from './decide.js';
 import { expectedTime } from './problems.js';
@@ -20,8 +21,6 @@ export interface FinalResult {
   readonly decision: Decision;
   readonly winner: Variant;
   readonly finalists: number;
-  /** Median time of the control kernel in the same rounds, or null without one. */
-  readonly controlNs: number | null;
 }
 
 export interface ProblemState {
@@ -54,7 +53,7 @@ export function createProblemState(tuning: TuningProblem, family: Family, isa: I
     formId: id,
     search,
     defaultId: kernelId(search.defaultVariant, family),
-    weight: expectedTime(family, tuning) * Math.min(1, Math.log2(1 + search.size) / 5),
+    weight: expectedTime(family, tuning) * Math.min(1, Math.log2(1 + rawSize(family)) / 5),
     tried: new Map(),
     spentMs: 0,
     final: null,

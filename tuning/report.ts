@@ -65,7 +65,7 @@ export function reportProblem(state: ProblemState, roof: Roof | null): ProblemRe
     defaultNs: decision?.defaultNs ?? null,
     speedUp: decision === null ? null : decision.defaultNs / decision.medianNs,
     roofShare: decision === null || roof === null ? null : roofShare(state.family, state.tuning.problem, decision.medianNs, roof),
-    spaceSize: state.search.size,
+    spaceSize: state.search.size(),
     tried: tried.length,
     reused: tried.filter((candidate) => candidate.reused).length,
     failed: tried.filter(({ outcome }) => outcome.state !== 'ok' && outcome.state !== 'too-slow').length,

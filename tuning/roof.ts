@@ -2,9 +2,9 @@
 import { kernelId } from '../generator/ids.js';
 import { defaultVariant } from '../generator/space.js';
 import type { Family, Isa, Problem } from '../generator/types.js';
+import { isResident, tensorBytes } from './inputs.js';
 import type { KernelBuilder } from './kernel-builder.js';
 import type { ControlRequest } from './protocol.js';
-import { median } from './statistics.js';
 import type { KernelBinary } from './types.js';
 import type { TuningWorker } from './worker-client.js';
 
@@ -55,14 +55,19 @@ export async function measureRoof(worker: TuningWorker, builder: KernelBuilder, 
   async function launchNs(target: { binary: KernelBinary; problem: Problem }): Promise<number | null> {
     await worker.prepare(target.problem, seed);
     const outcome = await worker.final({ problem: target.problem, kernels: [target.binary], control: null, rounds: ROUNDS, seed }, LIMIT_MS);
-    return outcome.state === 'ok' ? median(outcome.reply.samplesNs[0] ?? []) : null;
+    // A roof is what the machine can do: the best sample, not the typical one.
+    return outcome.state === 'ok' ? Math.min(...(outcome.reply.samplesNs[0] ?? [])) : null;
   }
 }
 
-/** Share of the nearer limit: the time that the roof would take over the time taken. */
+/**
+ * Share of the nearer limit: the time that the roof would take over the time taken. Memory counts what is cold (weights, caches,
+ * indices): activations come from the kernel before and are in the cache.
+ */
 export function roofShare(family: Family, problem: Problem, medianNs: number, roof: Roof): number {
   const { readBytes, flops } = family.cost(problem);
-  const memoryNs = readBytes / roof.readBytesPerNs;
+  const cold = family.tensors.filter((tensor) => isResident(tensor, problem)).reduce((sum, tensor) => sum + tensorBytes(tensor, problem), 0);
+  const memoryNs = Math.min(readBytes, cold) / roof.readBytesPerNs;
   const computeNs = roof.flopsPerNs === null ? 0 : flops / roof.flopsPerNs;
   return Math.max(memoryNs, computeNs) / medianNs;
 }

@@ -1,8 +1,8 @@
 /** A problem made small enough for the JavaScript fp64 oracle, with the proportions that matter kept. */
 import type { Dims, Family, Problem } from '../generator/types.js';
 
-/** What the oracle may cost: about half a second in JavaScript. */
-export const ORACLE_LIMITS = { elements: 2_000_000, flops: 60_000_000 } as const;
+/** What the oracle may cost: about a tenth of a second in JavaScript. */
+export const ORACLE_LIMITS = { elements: 600_000, flops: 8_000_000 } as const;
 
 export interface SizeLimits {
   readonly elements: number;

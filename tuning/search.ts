@@ -10,8 +10,9 @@ import { count, defaultVariant, enumerate, rawSize, sample, validate } from '../
 import type { Dims, Family, Variant } from '../generator/types.js';
 import { seededRandom, shuffled } from './statistics.js';
 
-/** Above this many raw points the pool is a uniform sample; neighbours are still looked up in the whole space. */
+/** Up to this many raw points the pool is the whole space; above, it begins as a uniform sample and grows to the whole when that is used up. */
 const POOL_LIMIT = 4096;
+const FIRST_POOL = 768;
 /** Neighbours are taken around this many of the best variants. */
 const ELITE = 3;
 
@@ -23,8 +24,8 @@ export interface SearchOptions {
 }
 
 export interface Search {
-  /** Valid variants, or the pool limit where the space is larger. */
-  readonly size: number;
+  /** Valid variants. Counted when asked for: large spaces take a moment. */
+  size(): number;
   readonly defaultVariant: Variant;
   /** Up to `n` variants that were not proposed before; fewer (none) when the space is exhausted. */
   propose(n: number): readonly Variant[];
@@ -45,10 +46,15 @@ export function createSearch(options: SearchOptions): Search {
   const space = { family, dims };
   const random = seededRandom(options.seed);
   const first = defaultVariant(form, { family });
-  const id = (variant: Variant): string => kernelId(variant, family);
+  const ids = new WeakMap<Variant, string>();
+  const id = (variant: Variant): string => {
+    const known = ids.get(variant) ?? kernelId(variant, family);
+    ids.set(variant, known);
+    return known;
+  };
   const raw = rawSize(family);
-  const pool = raw <= POOL_LIMIT ? shuffled([...enumerate(form, space)], random) : [...sample(form, POOL_LIMIT, random, space)];
-  const size = raw <= POOL_LIMIT ? pool.length : Math.max(pool.length, Math.min(POOL_LIMIT, count(form, space)));
+  let pool = raw <= POOL_LIMIT ? shuffled([...enumerate(form, space)], random) : [...sample(form, FIRST_POOL, random, space)];
+  let whole = raw <= POOL_LIMIT || pool.length < FIRST_POOL;
   const proposed = new Set<string>();
   const measured = new Map<string, { variant: Variant; cost: number }>();
   const hints: Variant[] = [];
@@ -60,11 +66,16 @@ export function createSearch(options: SearchOptions): Search {
     into.push(variant);
   }
   function nextRandom(): Variant | undefined {
-    while (poolAt < pool.length) {
-      const variant = pool[poolAt++];
-      if (variant !== undefined && !proposed.has(id(variant))) return variant;
+    for (;;) {
+      while (poolAt < pool.length) {
+        const variant = pool[poolAt++];
+        if (variant !== undefined && !proposed.has(id(variant))) return variant;
+      }
+      if (whole) return undefined;
+      whole = true;
+      poolAt = 0;
+      pool = shuffled([...enumerate(form, space)], random);
     }
-    return undefined;
   }
   function ranking(): { variant: Variant; cost: number }[] {
     return [...measured.values()].sort((a, b) => a.cost - b.cost || (id(a.variant) < id(b.variant) ? -1 : 1));
@@ -76,7 +87,7 @@ export function createSearch(options: SearchOptions): Search {
   }
 
   return {
-    size,
+    size: () => count(form, space),
     defaultVariant: first,
     propose(n) {
       const result: Variant[] = [];
@@ -89,7 +100,7 @@ export function createSearch(options: SearchOptions): Search {
         const variant = local ? near.shift() : (nextRandom() ?? near.shift());
         if (variant === undefined) break;
         take(variant, result);
-        if (result.length === before && near.length === 0 && poolAt >= pool.length) break;
+        if (result.length === before && near.length === 0 && whole && poolAt >= pool.length) break;
       }
       return result;
     },
@@ -97,7 +108,11 @@ export function createSearch(options: SearchOptions): Search {
       for (const variant of variants) proposed.delete(id(variant));
       hints.unshift(...variants);
     },
-    remaining: () => Math.max(0, pool.filter((variant) => !proposed.has(id(variant))).length + (proposed.has(id(first)) ? 0 : 1)),
+    remaining() {
+      // Exact for the whole space; a sample that is not used up stands for at least what it holds.
+      const left = pool.reduce((sum, variant) => sum + (proposed.has(id(variant)) ? 0 : 1), proposed.has(id(first)) ? 0 : 1);
+      return whole ? left : Math.max(1, left);
+    },
     observe(variant, cost) {
       proposed.add(id(variant));
       if (cost === null) measured.delete(id(variant));

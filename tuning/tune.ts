@@ -76,8 +76,7 @@ export async function tune(options: TuneOptions): Promise<TuneReport> {
   const request = deviceRequest(options);
   const worker = createWorker({ environmentUrl: parts.environmentUrl, device: request, ...(options.signal === undefined ? {} : { signal: options.signal }) });
   try {
-    const builder = await parts.createBuilder(directory);
-    const info = await worker.info();
+    const [builder, info] = await Promise.all([parts.createBuilder(directory), worker.info()]);
     if (!isIsa(info.isa)) throw new TuneError(`the device runs kernels for "${info.isa}", which the generator does not know`);
     const isa = info.isa;
     const states = parts.problems(config).map((problem) => createProblemState(problem, familyOf(parts.families, problem), isa, seed));

@@ -12,7 +12,7 @@ import type { Journal } from './journal.js';
 import type { KernelBuilder } from './kernel-builder.js';
 import type { LibraryWriter, NewWinner } from './library-writer.js';
 import { dispatchDims } from './problems.js';
-import { bestRatio, finalistsOf, recordOutcome, type ProblemState } from './problem-state.js';
+import { bestRatio, finalistsOf, recordOutcome, type FinalResult, type ProblemState } from './problem-state.js';
 import type { WorkerInfo } from './protocol.js';
 import { roofShare, type Probes } from './roof.js';
 import { median } from './statistics.js';
@@ -61,8 +61,12 @@ export interface TuningResult {
 const EXPECTED = { compileMs: 350, evaluateMs: 150, finalMs: 250 } as const;
 const CHALLENGERS = 3;
 const FINAL_ROUNDS = 11;
+/** The gather-or-compact decision takes four finals, each on buffers of its own. */
+const STRATEGY_FINALS = 6;
 /** No round compiles more than this: results must come in between. */
 const MAX_ROUND_CANDIDATES = 128;
+/** A short run decides gather or compact at its end; a long one also when it has the kernels for it, in case it is stopped. */
+const LONG_RUN_MS = 30_000;
 /** Kernels that are compiled before the clock is looked at again, and the share of a round after which compiling ends. */
 const COMPILE_SLICE = 16;
 const COMPILE_SHARE = 0.6;
@@ -83,6 +87,14 @@ function interleaved(proposals: readonly Proposal[]): readonly { readonly state:
   ).flat();
 }
 
+/** The result of a problem of which only the default variant was measured. */
+function onlyDefault(state: ProblemState): FinalResult | null {
+  const outcome = state.tried.get(state.defaultId)?.outcome;
+  if (outcome === undefined || !isMeasured(outcome)) return null;
+  const decision = decide([{ kernelId: state.defaultId, samplesNs: outcome.samplesNs }], state.defaultId);
+  return { decision, winner: state.search.defaultVariant, finalists: 1 };
+}
+
 /**
  * Works on `states` and fills them in. `result` is filled as findings come, so that it holds them when this rejects (AbortedError when
  * the signal fires; FileError, CompilerError, TuneError, DeviceError).
@@ -100,7 +112,11 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
   let decidedOn = ''; // winners that the last gather-or-compact decision rests on
 
   try {
+    progress('compile', 'default kernels');
+    await builder.build(states.map((state) => ({ variant: state.search.defaultVariant, family: state.family })), context.signal);
     while (await oneRound());
+    await decideStrategy();
+    writeLibrary();
   } catch (error) {
     try {
       writeLibrary();
@@ -115,7 +131,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     const open = states.filter((state) => state.failure === null && state.search.remaining() > 0);
     const started = (state: ProblemState): boolean => state.tried.size > 0;
     if (open.length === 0 || (remaining() <= 0 && open.every(started))) return false;
-    const reserve = finalMs.value * open.length;
+    const reserve = finalMs.value * (open.length + STRATEGY_FINALS);
     const available = Math.max(0, roundTime(budgetMs, remaining(), Math.min(reserve, remaining() / 3)));
     const counts = planRound(
       open.map((state) => ({
@@ -123,6 +139,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
         remaining: state.search.remaining(),
         spentMs: state.spentMs,
         candidateMs: compileMs.value + (evaluateMs.get(state)?.value ?? 0),
+        firstMs: evaluateMs.get(state)?.value ?? 0,
         started: started(state),
       })),
       available,
@@ -133,7 +150,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     const proposals = open.map((state, i) => ({ state, variants: proposeNew(state, Math.ceil((counts[i] ?? 0) * scale)) }));
     const compiled = await compileRound(proposals, available * COMPILE_SHARE);
     for (const proposal of compiled) await workOn(proposal);
-    await decideStrategy();
+    if (result.decisions.length === 0 && elapsed() > LONG_RUN_MS) await decideStrategy();
     writeLibrary();
     return true;
   }
@@ -181,9 +198,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
    */
   async function compileRound(proposals: readonly Proposal[], limitMs: number): Promise<readonly Proposal[]> {
     const from = clock.now();
-    const needed = proposals.filter(({ variants }) => variants.length > 0);
-    await builder.build(needed.map(({ state }) => ({ variant: state.search.defaultVariant, family: state.family })), context.signal);
-    const queue = interleaved(needed);
+    const queue = interleaved(proposals);
     let compiled = 0;
     for (let at = 0; at < queue.length && (at === 0 || clock.now() - from < limitMs); at += COMPILE_SLICE) {
       const slice = queue.slice(at, at + COMPILE_SLICE);
@@ -275,6 +290,10 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
       const finalists = finalistsOf(state, CHALLENGERS);
       const ids = finalists.map((variant) => kernelId(variant, state.family));
       if (ids.join(' ') === state.finalOf) return false;
+      if (ids.length === 1) {
+        state.final = onlyDefault(state);
+        return false;
+      }
       progress('final', `${state.tuning.label}: ${ids.length} finalists`);
       const kernels: KernelBinary[] = [];
       for (const variant of finalists) {
@@ -304,7 +323,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
       const winner = finalists.find((variant) => kernelId(variant, state.family) === decision.winner.kernelId) ?? state.search.defaultVariant;
       const control = controlNs.length > 0 ? median(controlNs) : null;
       if (control !== null) result.controlNs.push(control);
-      state.final = { decision, winner, finalists: kernels.length, controlNs: control };
+      state.final = { decision, winner, finalists: kernels.length };
       state.finalOf = ids.join(' ');
       return true;
     }
@@ -317,7 +336,8 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
       return typeof binary === 'string' ? null : binary;
     };
     const rests = states.filter((state) => state.family.name.startsWith('ff_')).map((state) => state.final?.decision.winner.kernelId ?? '');
-    if (rests.join(' ') === decidedOn || (result.decisions.length > 0 && remaining() <= 0)) return;
+    if (rests.join(' ') === decidedOn) return;
+    progress('final', 'gather or compact');
     decidedOn = rests.join(' ');
     const decision = await decideFfStrategy(states, { worker, control: context.probes.control, seed: context.seed, limitMs: context.candidateLimitMs * 3, winnerBinary });
     if (decision !== null) result.decisions.splice(0, result.decisions.length, decision);
