@@ -56,7 +56,7 @@ export function shapeDistance(a: Readonly<Record<string, number>>, b: Readonly<R
 
 /**
  * Whether to pack the kept neurons once and read the packed copy, for a generation of `steps` sparse steps: compares the measured
- * costs at the nearest k of the same layer shape. Null when nothing was measured.
+ * costs at the nearest k of the same layer shape, where the tuner found packed weights clearly faster at all. Null when nothing was measured.
  */
 export function chooseStrategy(
   problem: { readonly hidden: number; readonly intermediate: number; readonly k: number; readonly dtype: string; readonly steps: number },
@@ -70,6 +70,8 @@ export function chooseStrategy(
     if (best === null || Math.abs(k - problem.k) < Math.abs(best.dims['k']! - problem.k)) best = decision;
   }
   if (best === null) return null;
+  // Packed weights must be clearly faster, or no length of generation makes up for the memory: the tuner decided that.
+  if (best.choice === 'gather') return { choice: 'gather', detail: `packed weights are not clearly faster (measured at ${describeDims(best.dims)})` };
   const gather = problem.steps * best.gatherNs;
   const compact = best.compactionNs + problem.steps * best.compactNs;
   return {

@@ -19,7 +19,7 @@ import { ACTIVATIONS, type LayerWeights, type ModelConfig, type ModelWeights } f
 import type { Device, DeviceBuffer, IntArg, Kernel, Plan, PlanRecorder } from '../device/types.js';
 import { ffGroup, layerRow, qkvWidth, STATE, type Activations, type KvCache, type PackedFeedForward, type SharedBuffers } from './buffers.js';
 
-/** Where the kernels of a plan come from: the kernel library, or a fixed set in tests. */
+/** Where the kernels of a plan come from: the kernel library, or a fixed set in tests. `dims` are the family's int scalars by name, as the tuner records them. */
 export interface KernelSource {
   kernel(family: string, params: Readonly<Record<string, string>>, dims: Readonly<Record<string, number>>): Kernel;
   /** Which of the two linear families is the faster one for this product, as far as it was measured. */
@@ -125,11 +125,6 @@ export function recordCompact(context: RecordContext, packed: PackedFeedForward)
   return recorder.finish();
 }
 
-/** How problems spell whether an optional tensor is there. */
-function flag(tensor: DeviceBuffer | null): 0 | 1 {
-  return tensor === null ? 0 : 1;
-}
-
 function gatedParam(config: ModelConfig): 'gated' | 'plain' {
   return config.gated ? 'gated' : 'plain';
 }
@@ -200,18 +195,14 @@ class StepRecorder {
     const activation = ACTIVATIONS[this.config.activation];
     ffGateUpGather(
       this.plan,
-      kernels.kernel(
-        'ff_gate_up_gather',
-        { dtype, gated: gatedParam(this.config) },
-        { rows, hidden, intermediate, k, activation, bias: flag(layer.ffInBias), dense: experts === null ? 1 : 0 },
-      ),
+      kernels.kernel('ff_gate_up_gather', { dtype, gated: gatedParam(this.config) }, { rows, hidden, intermediate, k, activation }),
       { x: activations.normed, wIn: packed?.ffIn ?? layer.ffIn, bias: packed === null ? layer.ffInBias : packed.ffInBias, experts, h: activations.h },
       { rows: this.size.rowsArg, hidden, intermediate, k: kArg, activation },
       { label: `layers.${index} gate_up`, maxInts },
     );
     ffDownGather(
       this.plan,
-      kernels.kernel('ff_down_gather', { dtype }, { rows, hidden, intermediate, k, bias: flag(layer.ffOutBias), residual: 1, dense: experts === null ? 1 : 0 }),
+      kernels.kernel('ff_down_gather', { dtype }, { rows, hidden, intermediate, k }),
       { h: activations.h, wOut: packed?.ffOut ?? layer.ffOut, experts, bias: layer.ffOutBias, residual: activations.x, y: activations.x },
       { rows: this.size.rowsArg, hidden, intermediate, k: kArg },
       { label: `layers.${index} down`, maxInts },
@@ -229,7 +220,7 @@ class StepRecorder {
     const activation = ACTIVATIONS[this.config.activation];
     ffActivation(
       this.plan,
-      kernels.kernel('ff_activation', { gated: gatedParam(this.config) }, { rows, intermediate, activation, bias: flag(layer.ffInBias) }),
+      kernels.kernel('ff_activation', { gated: gatedParam(this.config) }, { rows, intermediate, activation }),
       { u: activations.u, bias: layer.ffInBias, h: activations.h, invNorm: activations.invNorm },
       { rows: this.size.rowsArg, intermediate, activation },
       { label: name('activation'), maxInts },
@@ -282,8 +273,8 @@ class StepRecorder {
     label: string,
   ): void {
     const { kernels } = this.context;
-    const dims = { rows: this.size.rows, in: width, out, bias: flag(tensors.bias), residual: flag(tensors.residual) };
-    const scalars = { rows: this.size.rowsArg, in: width, out };
+    const dims = { rows: this.size.rows, in: width, out };
+    const scalars = { ...dims, rows: this.size.rowsArg };
     const options = { label, maxInts: { rows: this.size.rows } };
     const { dtype } = this.config;
     if (layout === 'outin' && kernels.linearFamily({ dtype }, dims) === 'linear_gemv') {

@@ -86,5 +86,5 @@ describe.each(FIXTURES)('$dir', ({ dir, tolerance }) => {
       if (expected.prompt.length > LONG_PROMPT && threads !== 2) continue;
       await checkCase(model, index, expected, tolerance);
     }
-  });
+  }, 300_000);
 });

@@ -54,7 +54,7 @@ describe('chooseStrategy', () => {
     kind: 'ff_strategy',
     dims: { hidden: 64, intermediate: 256, k },
     dtype: 'bf16',
-    choice: 'gather',
+    choice: 'compact',
     gatherNs: 100,
     compactNs: 100,
     compactionNs: 1000,
@@ -72,6 +72,10 @@ describe('chooseStrategy', () => {
     const decisions = [decision(64, { compactNs: 1, compactionNs: 0 }), decision(192, { compactNs: 200 })];
     expect(chooseStrategy({ ...layer, k: 100, steps: 10 }, decisions)?.choice).toBe('compact');
     expect(chooseStrategy({ ...layer, k: 180, steps: 10 }, decisions)?.choice).toBe('gather');
+  });
+
+  it('gathers where the tuner found packed weights not clearly faster', () => {
+    expect(chooseStrategy({ ...layer, steps: 1e6 }, [decision(128, { choice: 'gather', compactNs: 99 })])?.choice).toBe('gather');
   });
 
   it('knows nothing of other layers', () => {
