@@ -53,7 +53,8 @@ export const ropeKvWrite: Family = {
     const bytes = dim(dims, 'rows') * qkvWidth(dims) * 4;
     return { readBytes: bytes + dim(dims, 'head_dim') * 2, writeBytes: bytes, flops: (bytes / 4) * 3 };
   },
-  numericsClass: ({ isa }) => (isa === 'portable' ? 'separate' : 'fused'),
+  // Which elements are left to the scalar loop, which does not fuse, depends on the vector width.
+  numericsClass: ({ isa }) => isa,
   makeInputs: ({ dims }, random) => {
     const [half, cache] = [dim(dims, 'head_dim') / 2, cacheShape(dims).reduce((a, b) => a * b, 1)];
     return {

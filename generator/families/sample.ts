@@ -177,8 +177,8 @@ export const sample: Family = {
     };
   },
   cost: ({ dims }) => ({ readBytes: dim(dims, 'vocab') * 4, writeBytes: 16, flops: dim(dims, 'vocab') }),
-  // Sums of weights are cut by blocks; the exponential may differ in its last bit where there is no fused multiply-add.
-  numericsClass: ({ isa, axes }) => `${isa === 'portable' ? 'separate' : 'fused'}-block${String(axes['block'])}`,
+  // Sums of weights are cut by blocks; the exponential differs in its last bit between instruction sets.
+  numericsClass: ({ isa, axes }) => `${isa}-block${String(axes['block'])}`,
   makeInputs: ({ dims }, random) => {
     const vocab = dim(dims, 'vocab');
     const kind = kindOf(dims);

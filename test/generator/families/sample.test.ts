@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { drawUniform, sample, type SampleOptions, sampleToken } from '../../../generator/families/sample.js';
+import { drawUniform, sample, sampleOptions, sampleToken, type SampleOptions } from '../../../generator/families/sample.js';
 import { describeKernels } from '../../support/run-kernel.js';
 import { openKernels, type KernelBench } from '../../support/launch-kernel.js';
 import { seededRandom } from '../../support/random.js';
@@ -128,7 +128,7 @@ describe('the sample kernel, token by token', () => {
       for (const kernel of bench.kernels) {
         const out = await kernel.run(problem, { logits, state, settings: floats, seen });
         expect([...(out['state'] ?? [])], `${kernel.isa}, round ${round}`).toEqual([...state.with(0, token).with(1, 42).with(7, options.draws + 1)]);
-        expect(out['seen']).toEqual(seen.with(token, 1));
+        expect(out['seen']?.join('')).toBe(seen.with(token, 1).join(''));
       }
     }
   });
