@@ -38,18 +38,16 @@ inline uint16_t to_bf16(float value) {
   return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-// Round to nearest, ties to even; past the largest finite value it gives infinity. For finite values.
+// Round to nearest, ties to even; past the largest finite value it gives infinity. For finite values. Without branches, so that loops
+// over it can be vectorised.
 inline uint16_t to_f16(float value) {
   const uint32_t bits = bits_of_float(value);
   const uint32_t sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7fffffffu;
-  if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);
-  if (magnitude >= 0x38800000u) {
-    const uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u);
-    return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
-  }
+  const uint32_t normal = (magnitude + 0xfffu + ((magnitude >> 13) & 1u) - 0x38000000u) >> 13;
   // Subnormal: adding 0.5 leaves the value in units of 2^-24, rounded, in the low mantissa bits.
-  const uint32_t shifted = bits_of_float(float_from_bits(magnitude) + 0.5f);
-  return static_cast<uint16_t>(sign | (shifted - 0x3f000000u));
+  const uint32_t subnormal = bits_of_float(float_from_bits(magnitude) + 0.5f) - 0x3f000000u;
+  const uint32_t finite = magnitude < 0x38800000u ? subnormal : normal;
+  return static_cast<uint16_t>(sign | (magnitude >= 0x477ff000u ? 0x7c00u : finite));
 }
 
 }  // namespace griffin
