@@ -11,6 +11,7 @@ import type { BenchResult } from '../runtime/bench/result.js';
 import { AbortedError } from '../runtime/errors.js';
 import type { GenerateOptions } from '../runtime/generate/options.js';
 import type { GenerateResult, Model } from '../runtime/model/model.js';
+import type { TuneReport } from '../tuning/report.js';
 import { packageRoot } from '../runtime/paths.js';
 import { sideBySide, wrap } from './columns.js';
 import { withInterrupt } from './interrupt.js';
@@ -24,6 +25,8 @@ const TUNE_BUDGET = '20s';
 const PROMPT_TOKENS = 256;
 const NEW_TOKENS = 120;
 const ROUNDS = 9;
+/** Sampled, because the likeliest words of so small a model go round in circles; both sides with the same seed. */
+const SAMPLING = { temperature: 0.7, topP: 0.9, seed: 3 } as const;
 
 /** What happens in which order; `say` prints a line, `status` a line that is overwritten. */
 async function demo(signal: AbortSignal): Promise<void> {
@@ -33,38 +36,48 @@ async function demo(signal: AbortSignal): Promise<void> {
   const library = join(root, 'build', 'demo-library');
 
   say(`\n1. Tuning this CPU for ${MODEL}, ${TUNE_BUDGET}: kernel variants are compiled, checked against a reference and timed.`);
-  const tuned = await tune(root, library, signal);
-  if (!tuned) say('   Tuning did not finish; the demo goes on with what there is.');
+  say(`   ${await tune(root, library, signal)}`);
 
-  say(`\n2. Generating ${NEW_TOKENS} tokens from ${PROMPT_TOKENS} tokens of scripture that the model was not trained on, ${ROUNDS} times each way, in turn.`);
   await using model = await loadForCommand(join(root, MODEL), { device: 'cpu', library }, signal);
   const prompt = await unseenPrompt(model, join(root, MODEL, 'eval-kjv.txt'));
+  const promptIds = model.promptIds(prompt);
+  say(`\n2. Generating ${NEW_TOKENS} tokens after ${promptIds.length} tokens of scripture that the model was not trained on, ${ROUNDS} times each way, in turn.`);
   const runs = await generateBoth(model, prompt, signal);
 
   const reportFolder = join(root, 'build', 'reports', 'demo');
   const { benchModel } = await import('../runtime/bench/run.js');
   const { writeReports } = await import('../runtime/bench/report.js');
   const status = statusLine();
-  const promptIds = model.promptIds(prompt);
   const result = await benchModel(model, 'checkpoint', { densities: [1, DENSITY], promptIds, newTokens: 32, rounds: 9, signal, onProgress: (text) => status.update(`   report: ${text}`) });
   status.clear();
   const paths = await writeReports({ ...result, name: 'GRIFFIN demo' }, reportFolder);
   printResults(model, prompt, runs, result, say);
   say(`Report: ${shown(paths.html)}  (also report.md, report.json; device time, every kernel)`);
-  say(`Try:    npx griffin generate --model ${MODEL} --library ${shown(library)} --prompt-file ${MODEL}/eval-python.txt --max-new-tokens 100`);
+  say(`Try:    npx griffin generate --model ${MODEL} --library ${shown(library)} --prompt "def main():"`);
 }
 
-/** Runs `griffin tune` as a user would; its progress is shown as it comes. False when it failed. */
-async function tune(root: string, library: string, signal: AbortSignal): Promise<boolean> {
-  const args = [join(root, 'cli', 'griffin.mjs'), 'tune', '--device', 'cpu', '--model', join(root, MODEL), '--budget', TUNE_BUDGET, '--library', library];
+/** Runs `griffin tune` as a user would, its progress shown as it comes; resolves with what it found in one line. */
+async function tune(root: string, library: string, signal: AbortSignal): Promise<string> {
+  const args = [join(root, 'cli', 'griffin.mjs'), 'tune', '--device', 'cpu', '--model', join(root, MODEL), '--budget', TUNE_BUDGET, '--library', library, '--json'];
   // Same process group: Ctrl-C reaches the tuner too, which then stops cleanly by itself.
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   const code = await new Promise<number>((resolve) => {
     child.once('error', () => resolve(1));
-    child.once('exit', (status) => resolve(status ?? 1));
+    child.once('close', (status) => resolve(status ?? 1));
   });
   if (signal.aborted) throw new AbortedError('interrupted');
-  return code === 0;
+  if (code !== 0) return 'Tuning did not finish (above); the demo goes on with what there is.';
+  return tuningSummary(JSON.parse(output) as TuneReport);
+}
+
+function tuningSummary({ problems, outcomes, elapsedMs }: TuneReport): string {
+  const checked = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
+  const faster = problems.filter(({ speedUp }) => (speedUp ?? 1) > 1);
+  const best = [...faster].sort((x, y) => (y.speedUp ?? 0) - (x.speedUp ?? 0))[0];
+  const gain = best === undefined ? 'the default kernels stay' : `${faster.length} beat their default, most of all ${best.label} (${times(best.speedUp)})`;
+  return `${problems.length} kernel problems, ${checked} new variants tried in ${Math.round(elapsedMs / 1000)} s: ${gain}.`;
 }
 
 /** The beginning of the text, as many whole tokens as {@link PROMPT_TOKENS}. */
@@ -89,7 +102,7 @@ interface Runs {
 
 /** Alternates, so that a busy machine slows both; the first pair warms up and is not counted. */
 async function generateBoth(model: Model, prompt: string, signal: AbortSignal): Promise<Runs> {
-  const options: GenerateOptions = { maxNewTokens: NEW_TOKENS, ignoreEos: true, signal };
+  const options: GenerateOptions = { ...SAMPLING, maxNewTokens: NEW_TOKENS, ignoreEos: true, signal };
   const status = statusLine();
   const fullMs: number[] = [];
   const griffinMs: number[] = [];
@@ -119,6 +132,7 @@ function printResults(model: Model, prompt: string, runs: Runs, result: BenchRes
 
   const speedup = pairedRatio(runs.fullMs, runs.griffinMs);
   say(`\nSpeed-up ${times(speedup.median)} (± ${speedup.mad.toFixed(2)}, ${ROUNDS} pairs of generations, decode time, median).`);
+  if (speedup.mad > 0.1 * speedup.median) say('The pairs differ widely: something else was using the cores, so take this number with care.');
   say(`Experts: ${kept} of ${config.intermediateSize} neurons in each of the ${config.layers} layers, chosen by this prompt; ${significant(runs.griffin.timings.selectMs, 2)} ms to choose.`);
   for (const [layer, experts] of (runs.griffin.experts ?? []).entries()) say(`  layer ${layer}: ${experts.slice(0, 10).join(' ')} … ${experts.slice(-2).join(' ')}`);
   const cache = result.device.l3Bytes;

@@ -1,7 +1,6 @@
 /** Runs the built command line as a child process, as a user does. */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../runtime/paths.js';
@@ -23,6 +22,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Sends SIGINT as soon as this returns true for what is on standard output and standard error so far. */
   readonly interruptWhen?: (stdout: string, stderr: string) => boolean;
+  /** Sends SIGINT after this time. */
+  readonly interruptAfterMs?: number;
 }
 
 /** An empty library directory, so that what was tuned on this machine plays no part. */
@@ -50,10 +51,14 @@ export function griffin(args: readonly string[], options: RunOptions = {}): Prom
     stderr += text;
     look();
   });
+  const timer = options.interruptAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGINT'), options.interruptAfterMs);
   child.stdin.on('error', () => undefined);
   child.stdin.end(options.input ?? '');
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      resolve({ code, stdout, stderr });
+    });
   });
 }
