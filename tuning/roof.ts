@@ -17,8 +17,8 @@ export interface Roof {
 
 /** Bytes of one `probe_read` launch: about a millisecond. */
 const PROBE_FLOATS = 4 * 2 ** 20;
-const PROBE_ITERATIONS = 200_000;
-const ROUNDS = 7;
+const PROBE_ITERATIONS = 20_000;
+const ROUNDS = 15;
 const LIMIT_MS = 60_000;
 
 export interface Probes {
