@@ -78,7 +78,10 @@ Device::Next Device::next_job() {
       if (spins % 64 != 0) continue;
       const uint64_t now = now_ns();
       if (since == 0) since = now;
-      if (now - since < kAwakeNs) continue;
+      if (now - since < kAwakeNs) {
+        sched_yield();  // the event loop may be waiting for this very core
+        continue;
+      }
       asleep_.store(true);
       while (submissions_.load() == seen) sleep_while(submissions_, seen);
       asleep_.store(false);

@@ -108,9 +108,11 @@ bool ThreadPool::wait_for_phase(uint32_t seen) {
     if (spins % 16 != 0) continue;
     const uint64_t now = now_ns();
     if (since == 0) since = now;
-    const uint64_t limit = crowded_ ? kCrowdedSpinNs : expected_.load(std::memory_order_relaxed) ? kExpectedSpinNs : kIdleSpinNs;
+    const bool expected = expected_.load(std::memory_order_relaxed);
+    const uint64_t limit = crowded_ ? kCrowdedSpinNs : expected ? kExpectedSpinNs : kIdleSpinNs;
     if (now - since > limit) return false;
-    if (now - since > kYieldAfterNs) sched_yield();
+    // Between plans the event loop is the one that should get the core.
+    if (!expected || now - since > kYieldAfterNs) sched_yield();
   }
 }
 
