@@ -21,6 +21,11 @@ export interface SharedBuffers extends Disposable {
   readonly experts: DeviceBuffer;
   /** f32 [layers, F]: s² of the prompt, or weight magnitudes */
   readonly scores: DeviceBuffer;
+  /** The token slot of `state` */
+  readonly token: DeviceBuffer;
+  /** Rows of `experts` and `scores`, one per layer */
+  readonly layerExperts: readonly DeviceBuffer[];
+  readonly layerScores: readonly DeviceBuffer[];
   /** f32 [vocab] */
   readonly logits: DeviceBuffer;
   /** f32 [headDim / 2] */
@@ -76,15 +81,22 @@ export function ffGroup(config: ModelConfig): 1 | 2 {
 }
 
 export function allocateShared(device: Device, config: ModelConfig): SharedBuffers {
-  const { allocate, dispose } = allocator(device);
+  const { allocate, view, dispose } = allocator(device);
   return dispose.onError(() => {
-    const experts = config.layers * config.intermediateSize * 4;
+    const rowBytes = config.intermediateSize * 4;
+    const rows = (buffer: DeviceBuffer): DeviceBuffer[] => Array.from({ length: config.layers }, (_, layer) => view(buffer, layer * rowBytes, rowBytes));
+    const state = allocate('state', STATE_SLOTS * 4);
+    const experts = allocate('experts', config.layers * rowBytes);
+    const scores = allocate('neuron scores', config.layers * rowBytes);
     const shared = {
-      state: allocate('state', STATE_SLOTS * 4),
+      state,
+      token: view(state, STATE.token * 4, 4),
       settings: allocate('settings', SETTINGS_SLOTS * 4),
       seen: allocate('seen tokens', config.vocabSize * 4),
-      experts: allocate('experts', experts),
-      scores: allocate('neuron scores', experts),
+      experts,
+      scores,
+      layerExperts: rows(experts),
+      layerScores: rows(scores),
       logits: allocate('logits', config.vocabSize * 4),
       invFreq: allocate('rotary frequencies', config.headDim * 2),
       [Symbol.dispose]: dispose.all,
@@ -138,24 +150,20 @@ export function allocatePacked(device: Device, config: ModelConfig, k: number, b
   });
 }
 
-/** The window of one layer in a [layers, F] buffer of 4-byte elements. */
-export function layerRow(buffer: DeviceBuffer, config: ModelConfig, layer: number): DeviceBuffer {
-  const bytes = config.intermediateSize * 4;
-  return buffer.view(layer * bytes, bytes);
-}
-
 /** Collects buffers so that they are given back together: at the end, or when one of the allocations fails. */
 function allocator(device: Device) {
   const held: DeviceBuffer[] = [];
+  const hold = (buffer: DeviceBuffer): DeviceBuffer => {
+    held.push(buffer);
+    return buffer;
+  };
   const all = (): void => {
     while (held.length > 0) held.pop()!.dispose();
   };
   return {
-    allocate(label: string, byteLength: number): DeviceBuffer {
-      const buffer = device.allocate(byteLength, { label });
-      held.push(buffer);
-      return buffer;
-    },
+    allocate: (label: string, byteLength: number): DeviceBuffer => hold(device.allocate(byteLength, { label })),
+    /** A window; held too, because it keeps its buffer's memory alive. */
+    view: (buffer: DeviceBuffer, byteOffset: number, byteLength: number): DeviceBuffer => hold(buffer.view(byteOffset, byteLength)),
     dispose: {
       all,
       onError<T>(build: () => T): T {

@@ -17,7 +17,7 @@ import {
 } from '../../generated/launchers.js';
 import { ACTIVATIONS, type LayerWeights, type ModelConfig, type ModelWeights } from '../checkpoint/types.js';
 import type { Device, DeviceBuffer, IntArg, Kernel, Plan, PlanRecorder } from '../device/types.js';
-import { ffGroup, layerRow, qkvWidth, STATE, type Activations, type KvCache, type PackedFeedForward, type SharedBuffers } from './buffers.js';
+import { ffGroup, qkvWidth, STATE, type Activations, type KvCache, type PackedFeedForward, type SharedBuffers } from './buffers.js';
 
 /** Where the kernels of a plan come from: the kernel library, or a fixed set in tests. `dims` are the family's int scalars by name, as the tuner records them. */
 export interface KernelSource {
@@ -47,7 +47,7 @@ export function recordDecode(context: RecordContext, path: FeedForwardPath): Pla
   const { weights, shared, activations } = context;
   const recorder = context.device.record(`decode ${path.kind}`);
   const step = new StepRecorder(context, recorder, { rows: 1, rowsArg: 1 });
-  step.embed(shared.state.view(STATE.token * 4, 4));
+  step.embed(shared.token);
   weights.layers.forEach((layer, index) => {
     step.attentionBlock(layer, index, 'attention_decode');
     step.norm(activations.x, layer.postNorm, `layers.${index} post_norm`);
@@ -100,7 +100,7 @@ export function recordMagnitude(context: RecordContext): Plan {
   const scalars = { hidden: config.hiddenSize, intermediate: config.intermediateSize };
   const kernel = kernels.kernel('neuron_magnitude', { dtype: config.dtype, gated: gatedParam(config) }, scalars);
   weights.layers.forEach((layer, index) => {
-    neuronMagnitude(recorder, kernel, { wIn: layer.ffIn, score: layerRow(shared.scores, config, index) }, scalars, { label: `layers.${index} magnitude` });
+    neuronMagnitude(recorder, kernel, { wIn: layer.ffIn, score: shared.layerScores[index]! }, scalars, { label: `layers.${index} magnitude` });
   });
   return recorder.finish();
 }
@@ -114,7 +114,7 @@ export function recordCompact(context: RecordContext, packed: PackedFeedForward)
   const copy = (source: DeviceBuffer, target: DeviceBuffer, width: number, dtype: string, layer: number, label: string): void => {
     const scalars = { width, intermediate: config.intermediateSize, k };
     const kernel = kernels.kernel('ff_compact', { dtype }, scalars);
-    ffCompact(recorder, kernel, { source, experts: layerRow(shared.experts, config, layer), target }, scalars, { label: `layers.${layer} ${label}` });
+    ffCompact(recorder, kernel, { source, experts: shared.layerExperts[layer]!, target }, scalars, { label: `layers.${layer} ${label}` });
   };
   packed.layers.forEach((target, index) => {
     const layer = weights.layers[index]!;
@@ -188,7 +188,7 @@ class StepRecorder {
     const k = path.kind === 'dense' ? F : path.kind === 'gather' ? path.k : path.packed.k;
     // A packed block is a dense block of k neurons.
     const intermediate = packed === null ? F : k;
-    const experts = path.kind === 'gather' ? layerRow(shared.experts, this.config, index) : null;
+    const experts = path.kind === 'gather' ? shared.layerExperts[index]! : null;
     const kArg: IntArg = path.kind === 'gather' ? { buffer: shared.state, index: STATE.k } : k;
     const maxInts = path.kind === 'gather' ? { k: F } : {};
     const rows = this.size.rows;
@@ -229,7 +229,7 @@ class StepRecorder {
       flockStatistic(
         this.plan,
         kernels.kernel('flock_statistic', {}, { rows, intermediate }),
-        { h: activations.h, invNorm: activations.invNorm, s2: layerRow(shared.scores, this.config, index) },
+        { h: activations.h, invNorm: activations.invNorm, s2: shared.layerScores[index]! },
         { rows: this.size.rowsArg, intermediate },
         { label: name('statistic'), maxInts },
       );

@@ -9,15 +9,19 @@ import type { Device } from '../../runtime/device/types.js';
 import { resolveOptions, type GenerateOptions } from '../../runtime/generate/options.js';
 import { emptyReport, runTokens, type RunReport, type RunRequest } from '../../runtime/generate/run.js';
 import { createEngine, type Engine } from '../../runtime/model/engine.js';
+import type { KernelSource } from '../../runtime/model/transformer.js';
 import { openReferenceDevice, referenceKernels } from './reference-device.js';
 import { writeCheckpoint, type WriteCheckpointOptions } from './write-checkpoint.js';
 
-export async function openTinyEngine(options: WriteCheckpointOptions = {}): Promise<{ engine: Engine; device: Device }> {
+export async function openTinyEngine(
+  options: WriteCheckpointOptions = {},
+  device: Device = openReferenceDevice(),
+  kernels: KernelSource = referenceKernels,
+): Promise<{ engine: Engine; device: Device }> {
   const dir = mkdtempSync(join(tmpdir(), 'griffin-tiny-'));
   try {
     writeCheckpoint(dir, options);
-    const device = openReferenceDevice();
-    return { engine: createEngine(device, referenceKernels, await loadWeights(device, openCheckpoint(dir))), device };
+    return { engine: createEngine(device, kernels, await loadWeights(device, openCheckpoint(dir))), device };
   } finally {
     rmSync(dir, { recursive: true });
   }

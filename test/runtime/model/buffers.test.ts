@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { ModelConfig } from '../../../runtime/checkpoint/types.js';
 import { DeviceError } from '../../../runtime/errors.js';
-import { allocateActivations, allocateKvCache, allocatePacked, allocateShared, layerRow, qkvWidth } from '../../../runtime/model/buffers.js';
+import { allocateActivations, allocateKvCache, allocatePacked, allocateShared, qkvWidth } from '../../../runtime/model/buffers.js';
 import { inverseFrequencies } from '../../../runtime/model/rope.js';
 import { openReferenceDevice } from '../../support/reference-device.js';
 
@@ -16,7 +16,9 @@ describe('buffers', () => {
     const device = openReferenceDevice();
     const shared = allocateShared(device, config);
     expect(shared.experts.byteLength).toBe(3 * 40 * 4);
-    expect(layerRow(shared.experts, config, 2).byteLength).toBe(160);
+    shared.layerExperts[2]!.write(Int32Array.of(7));
+    expect(new Int32Array(shared.experts.read().buffer).indexOf(7)).toBe(80);
+    expect(shared.layerScores.map((row) => row.byteLength)).toEqual([160, 160, 160]);
     expect(shared.state.byteLength).toBe(64);
     expect(new Float32Array(shared.invFreq.read().buffer)).toEqual(inverseFrequencies(config));
     const kv = allocateKvCache(device, config, 32);
