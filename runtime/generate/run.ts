@@ -64,6 +64,7 @@ export async function* runTokens(engine: Engine, request: RunRequest, report: Ru
     // The prompt. In class mode its last token is left for the sparse step, unless it is the only one to select from.
     const last = promptIds.length - 1;
     const dense = options.mode === 'class' ? (last === 0 && statistic ? 1 : last) : promptIds.length;
+    engine.record({ tokens: dense, statistic }, path);
     let started = performance.now();
     if (statistic) engine.shared.scores.fill(0);
     for (let start = 0; start < dense; start += options.prefillChunk) {

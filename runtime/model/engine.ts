@@ -44,6 +44,8 @@ export interface Engine extends AsyncDisposable {
   readonly shared: SharedBuffers;
   /** Makes room for `positions` tokens and prefill chunks of `rows`. Keeps buffers and plans when they fit as they are. */
   prepare(positions: number, rows: number): void;
+  /** Records the plans of a generation ahead of time, so that the first tokens do not pay for it. Packed weights are recorded by `compact`. */
+  record(prompt: { readonly tokens: number; readonly statistic: boolean }, path: DecodePath): void;
   /** Runs prompt tokens from `start` on through the model; `statistic` adds to `scores`. At most `rows` tokens, see {@link prepare}. */
   prefill(tokens: Int32Array, start: number, options: { readonly statistic: boolean }): Promise<void>;
   /** Logits at the last row of the last prefill call, and the first token into `state`. */
@@ -172,6 +174,11 @@ export function createEngine(device: Device, kernels: KernelSource, weights: Mod
         throw error;
       }
     },
+    record(prompt, path) {
+      if (prompt.tokens > 0) prefillPlan(Math.min(prompt.tokens, context().activations.rows), prompt.statistic);
+      plan('tail', recordTail);
+      if (path.kind !== 'compact') decodePlan(path);
+    },
     async prefill(tokens, start, { statistic }) {
       const { activations } = context();
       if (tokens.length < 1 || tokens.length > activations.rows) throw new RangeError(`a chunk of ${tokens.length} tokens; prepared for 1 to ${activations.rows}`);
@@ -199,6 +206,7 @@ export function createEngine(device: Device, kernels: KernelSource, weights: Mod
       }
       const target = packed;
       await track(plan(`compact ${k}`, (c) => recordCompact(c, target)).run());
+      decodePlan({ kind: 'compact', k });
     },
     profileDecode: (path) => track(decodePlan(path).profile()),
     profilePrefill: ({ statistic }) => track(prefillPlan(context().activations.rows, statistic).profile()),

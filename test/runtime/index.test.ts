@@ -140,6 +140,7 @@ describe('model.generate', () => {
     await expect(model.generateText([1], { density: Number.NaN })).rejects.toThrow(UsageError);
     await expect(model.generateText(PROMPT, { maxNewTokens: 1024 })).rejects.toThrow('1024 positions');
     await expect(model.generateText(PROMPT, { maxTokens: 3 } as never)).rejects.toThrow(/maxTokens/);
+    await expect(model.generateText({ messages: [{ role: 'user', content: 'hello' }] })).rejects.toThrow(/no chat template/);
     await using bare = await loadModel(join(packageRoot(), 'test', 'fixtures', 'llama-tiny'));
     await expect(bare.generateText('text')).rejects.toThrow(TokenizerError);
     await expect(bare.generateText([1], { stop: 'x' })).rejects.toThrow(TokenizerError);

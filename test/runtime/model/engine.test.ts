@@ -33,6 +33,21 @@ describe('createEngine', () => {
     expect(device.allocatedBytes()).toBe(bytes);
   });
 
+  it('records ahead everything that a generation needs', async () => {
+    const { engine, device } = await openTinyEngine();
+    engine.prepare(20, 16);
+    engine.record({ tokens: PROMPT.length, statistic: true }, { kind: 'gather', k: 7 });
+    const recordings = countRecordings(device);
+    await engine.prefill(Int32Array.from(PROMPT), 0, { statistic: true });
+    await engine.tail();
+    await engine.decode({ kind: 'gather', k: 7 });
+    expect(recordings()).toBe(0);
+    await engine.compact(7);
+    const afterPacking = recordings();
+    await engine.decode({ kind: 'compact', k: 7 });
+    expect(recordings()).toBe(afterPacking);
+  });
+
   it('keeps no more than it uses, and gives everything back', async () => {
     const { engine, device } = await openTinyEngine();
     const weights = device.allocatedBytes() - engine.workingBytes();

@@ -1,14 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { AbortedError, CheckpointError, FileError, LibraryError, UsageError } from '../../../runtime/errors.js';
 import { loadModel } from '../../../runtime/model/load.js';
+import { defaultKernelDirectory, findForm, findObject, readKernelIndex, readManifest } from '../../../runtime/library/manifest.js';
 import { winnersPath } from '../../../runtime/library/winners.js';
 import { packageRoot } from '../../../runtime/paths.js';
 import { llamaTensorShapes } from '../../support/write-checkpoint.js';
-import { temporaryDirectory, winners } from '../library/support.js';
+import { entry, temporaryDirectory, winners } from '../library/support.js';
 
 const TINY = join(packageRoot(), 'test', 'fixtures', 'llama-tiny');
 
@@ -56,6 +57,34 @@ describe('loadModel', () => {
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain('cpu-of-someone-else');
     expect(model.library.warnings).toEqual(warnings);
+  });
+});
+
+describe('a tuned library', () => {
+  it('is used: its binaries are loaded and answer for their sizes', async () => {
+    using dir = temporaryDirectory();
+    const isa = 'portable';
+    const params = { dtype: 'f32' };
+    const form = findForm(readManifest(), 'linear_gemv', params, isa);
+    const object = findObject(readKernelIndex(), isa, form.kernel)!;
+    // A winner that happens to be the default kernel, from a file of its own.
+    mkdirSync(join(dir.path, 'kernels'));
+    copyFileSync(join(defaultKernelDirectory(), object.file), join(dir.path, 'kernels', 'winner.so'));
+    const winner = entry({
+      params, isa, kernelId: form.kernel, formHash: form.sha256, binary: { file: 'winner.so', sha256: object.sha256 }, dims: { rows: 1, in: 64, out: 320 },
+    });
+    const options = { device: `cpu:${isa}`, threads: 1, library: dir.path } as const;
+    const generate = { maxNewTokens: 4, ignoreEos: true, dumpLogits: true } as const;
+    await using plain = await loadModel(TINY, options);
+    const expected = await plain.generateText([5, 6, 7], generate);
+
+    writeFileSync(winnersPath(dir.path), winners([winner], { key: plain.device.key }));
+    await using tuned = await loadModel(TINY, options);
+    expect(await tuned.generateText([5, 6, 7], generate)).toMatchObject({ tokenIds: expected.tokenIds, logits: expected.logits! });
+    const answers = tuned.library.resolutions().filter(({ problem }) => problem.family === 'linear_gemv');
+    expect(answers.filter(({ how }) => how === 'exact').map(({ problem }) => problem.dims)).toEqual([{ rows: 1, in: 64, out: 320 }]);
+    expect(answers.filter(({ how }) => how === 'nearest').length).toBeGreaterThan(0);
+    expect(tuned.library.warnings).toEqual([]);
   });
 });
 
