@@ -31,7 +31,7 @@ const VARIANTS: readonly (WriteCheckpointOptions & { readonly extra?: Readonly<R
       'tokenizer_config.json': { bos_token: '<s>', eos_token: { content: '</s>' }, chat_template: '{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}' },
     },
   },
-  { config: SMALL, type: 'bf16', vectorType: 'f32', extra: { 'tokenizer.json': byteFallbackDefinition(), 'tokenizer_config.json': {} } },
+  { config: SMALL, type: 'bf16', vectorType: 'f32', extra: { 'tokenizer.json': byteFallbackDefinition(), 'tokenizer_config.json': { chat_template: '{{ messages[0].content }}' } } },
 ];
 
 export const BASE_COUNT = VARIANTS.length;

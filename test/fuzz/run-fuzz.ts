@@ -31,7 +31,7 @@ function* cases(): Generator<[string, Recipe]> {
 
 async function fuzz(): Promise<number> {
   const dir = mkdtempSync(join(tmpdir(), 'griffin-fuzz-'));
-  await using device = openCpuDevice({ threads: 2 });
+  await using device = openCpuDevice({ threads: 1 });
   const counts = { loaded: 0, refused: 0 };
   try {
     for (const [name, recipe] of cases()) {
