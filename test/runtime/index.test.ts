@@ -6,11 +6,13 @@ import { loadModel, TokenizerError, UsageError, type GenerateResult, type Model,
 import { packageRoot } from '../../runtime/paths.js';
 
 const DEMO = join(packageRoot(), 'models', 'demo-llama-7m');
+/** No tuned kernels: what this machine's user tuned must not matter here. */
+const LIBRARY = join(packageRoot(), 'test', 'fixtures', 'no-library');
 const PROMPT = 'In the beginning God created';
 let model: Model;
 
 beforeAll(async () => {
-  model = await loadModel(DEMO);
+  model = await loadModel(DEMO, { library: LIBRARY });
 });
 afterAll(() => model.dispose());
 
@@ -68,7 +70,7 @@ describe('model.generate', () => {
     const first = await model.generateText(PROMPT, options);
     expect((await model.generateText(PROMPT, options)).tokenIds).toEqual(first.tokenIds);
     expect((await model.generateText(PROMPT, { ...options, seed: 12 })).tokenIds).not.toEqual(first.tokenIds);
-    await using other = await loadModel(DEMO, { threads: model.device.threads + 1 });
+    await using other = await loadModel(DEMO, { library: LIBRARY, threads: model.device.threads + 1 });
     const again = await other.generateText(PROMPT, { ...options, dumpLogits: true });
     expect(again.tokenIds).toEqual(first.tokenIds);
     // Not only the choice: every bit of the logits.
@@ -141,7 +143,7 @@ describe('model.generate', () => {
     await expect(model.generateText(PROMPT, { maxNewTokens: 1024 })).rejects.toThrow('1024 positions');
     await expect(model.generateText(PROMPT, { maxTokens: 3 } as never)).rejects.toThrow(/maxTokens/);
     await expect(model.generateText({ messages: [{ role: 'user', content: 'hello' }] })).rejects.toThrow(/no chat template/);
-    await using bare = await loadModel(join(packageRoot(), 'test', 'fixtures', 'llama-tiny'));
+    await using bare = await loadModel(join(packageRoot(), 'test', 'fixtures', 'llama-tiny'), { library: LIBRARY });
     await expect(bare.generateText('text')).rejects.toThrow(TokenizerError);
     await expect(bare.generateText([1], { stop: 'x' })).rejects.toThrow(TokenizerError);
     await expect(model.generateText(PROMPT, { maxNewTokens: 1 })).resolves.toBeDefined();
@@ -150,7 +152,7 @@ describe('model.generate', () => {
 
 describe('model.dispose', () => {
   it('ends a generation that is under way with a typed error, never a crash', async () => {
-    const other = await loadModel(DEMO);
+    const other = await loadModel(DEMO, { library: LIBRARY });
     const stream = other.generate(PROMPT, { maxNewTokens: 500, dumpLogits: true });
     await stream.next();
     const [pending] = await Promise.allSettled([stream.next(), other.dispose(), other.dispose()]);

@@ -12,10 +12,12 @@ import { llamaTensorShapes } from '../../support/write-checkpoint.js';
 import { entry, temporaryDirectory, winners } from '../library/support.js';
 
 const TINY = join(packageRoot(), 'test', 'fixtures', 'llama-tiny');
+/** No tuned kernels: what this machine's user tuned must not matter here. */
+const library = join(packageRoot(), 'test', 'fixtures', 'no-library');
 
 describe('loadModel', () => {
   it('loads and generates, with the parts that a caller can see', async () => {
-    await using model = await loadModel(TINY, { threads: 1, device: 'cpu:portable' });
+    await using model = await loadModel(TINY, { threads: 1, device: 'cpu:portable', library });
     expect(model.device).toMatchObject({ isa: 'portable', threads: 1, kind: 'cpu' });
     expect(model.tokenizer).toBeNull();
     expect(model.config.intermediateSize).toBe(176);
@@ -26,7 +28,7 @@ describe('loadModel', () => {
 
   it('reports progress up to all bytes', async () => {
     const seen: { bytesDone: number; bytesTotal: number }[] = [];
-    await using model = await loadModel(TINY, { threads: 1, onProgress: (progress) => seen.push(progress) });
+    await using model = await loadModel(TINY, { threads: 1, library, onProgress: (progress) => seen.push(progress) });
     expect(seen.at(-1)!.bytesDone).toBe(seen.at(-1)!.bytesTotal);
     expect(seen.at(-1)!.bytesTotal).toBe(model.weightBytes);
   });
@@ -44,7 +46,7 @@ describe('loadModel', () => {
 
   it('stops between layers when aborted', async () => {
     const controller = new AbortController();
-    await expect(loadModel(TINY, { signal: controller.signal, onProgress: () => controller.abort() })).rejects.toThrow(AbortedError);
+    await expect(loadModel(TINY, { library, signal: controller.signal, onProgress: () => controller.abort() })).rejects.toThrow(AbortedError);
   });
 
   it('refuses a corrupt library by name, and only warns of another machine\'s', async () => {
@@ -124,7 +126,10 @@ describe('resident memory', () => {
     using dir = temporaryDirectory();
     writeLargeCheckpoint(dir.path);
     const register = join(packageRoot(), 'test', 'runtime', 'native', 'ts-register.mjs');
-    const child = spawnSync(process.execPath, ['--import', register, join(import.meta.dirname, 'residency-child.ts'), dir.path, TINY], { encoding: 'utf8' });
+    const child = spawnSync(process.execPath, ['--import', register, join(import.meta.dirname, 'residency-child.ts'), dir.path, TINY], {
+      encoding: 'utf8',
+      env: { ...process.env, GRIFFIN_KERNELS_HOME: library },
+    });
     expect(child.stderr).toBe('');
     const figures = JSON.parse(child.stdout) as { loaded: number; peak: number; weightBytes: number; kvBytes: number; tokens: number; after: number };
     expect(figures.tokens).toBe(16);
