@@ -168,7 +168,7 @@ describe('running', () => {
   test('runs of one device are executed in submission order', async () => {
     const log = device.allocate(4 * 400, { label: 'log' });
     const plans = [1, 2, 3].map((value) => planOf([append, { buffers: [log], ints: [value], floats: [] }]));
-    await Promise.all(Array.from({ length: 100 }, (_, i) => plans[i % 3]?.run()));
+    await Promise.all(Array.from({ length: 100 }, async (_, i) => plans[i % 3]?.run()));
     expect([...intsOf(log).subarray(1, 101)]).toEqual(Array.from({ length: 100 }, (_, i) => 1 + (i % 3)));
   });
 
