@@ -49,6 +49,8 @@ export interface TuneReport {
   readonly decisions: readonly FfStrategyDecision[];
   readonly outcomes: Readonly<Partial<Record<OutcomeState, number>>>;
   readonly failures: readonly FailedCandidate[];
+  /** What the user should know, each with the command that mends it. */
+  readonly warnings: readonly string[];
   /** Journal lines and library entries that could not be read. */
   readonly skipped: { readonly journalLines: number; readonly libraryEntries: number };
 }
@@ -118,6 +120,7 @@ export function formatMarkdown(report: TuneReport): string {
     lines.push(`- Roof with the same threads: ${roof.readBytesPerNs.toFixed(1)} GB/s read${roof.flopsPerNs === null ? '' : `, ${roof.flopsPerNs.toFixed(0)} GFLOP/s fused multiply-add`}`);
   }
   if (report.controlSpread !== null) lines.push(`- Control kernel: slowest over fastest final ${report.controlSpread.toFixed(2)}`);
+  lines.push(...report.warnings.map((warning) => `- Warning: ${warning}`));
   lines.push('', row(COLUMNS), row(COLUMNS.map(() => '---')), ...report.problems.map((problem) => row(cells(problem))));
   for (const decision of report.decisions) {
     lines.push(

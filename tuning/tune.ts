@@ -6,6 +6,7 @@ import type { Family } from '../generator/types.js';
 import { readModelConfig } from '../runtime/checkpoint/config.js';
 import type { ModelConfig } from '../runtime/checkpoint/types.js';
 import { AbortedError, TuneError, UsageError } from '../runtime/errors.js';
+import { readManifest, type Manifest } from '../runtime/library/manifest.js';
 import { libraryDirectory } from '../runtime/paths.js';
 import type { Clock } from './budget.js';
 import type { DeviceRequest } from './environment.js';
@@ -125,6 +126,7 @@ export async function tune(options: TuneOptions): Promise<TuneReport> {
       decisions: result.decisions,
       outcomes: countStates(states),
       failures: failuresOf(states),
+      warnings: staleForms(states, builder),
       skipped: { journalLines: journal.badLines, libraryEntries: result.droppedEntries },
     };
     writer.writeText('report.json', `${JSON.stringify(report, null, 1)}\n`);
@@ -135,6 +137,22 @@ export async function tune(options: TuneOptions): Promise<TuneReport> {
     await worker.close();
     journal.close();
   }
+}
+
+/**
+ * The runtime takes a winner only if the form's default source in `generated/` is the one that it was measured with: where templates were
+ * changed and `generated/` was not, it will ignore what was tuned.
+ */
+function staleForms(states: readonly ProblemState[], builder: KernelBuilder): readonly string[] {
+  let forms: Manifest['forms'];
+  try {
+    ({ forms } = readManifest());
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
+  const stale = new Set(states.filter((state) => (forms[state.formId]?.sha256 ?? null) !== null && forms[state.formId]?.sha256 !== builder.formHash(state.form, state.family)).map((state) => state.formId));
+  if (stale.size === 0) return [];
+  return [`generated/ is older than the templates for ${[...stale].join(', ')}: the runtime will ignore these winners until \`npm run generate && npm run build\``];
 }
 
 /** A run in which no problem has even a working default is a failure, not a report. */

@@ -96,11 +96,12 @@ function progressText({ phase, detail, elapsedMs, remainingMs, tried }: TuneProg
 }
 
 function closingText(report: TuneReport): string {
-  const { interrupted, elapsedMs, roof, outcomes, library, skipped, decisions } = report;
+  const { interrupted, elapsedMs, roof, outcomes, library, skipped, decisions, warnings } = report;
   const counts = Object.entries(outcomes).map(([state, count]) => `${count} ${state}`).join(', ');
   const lines = [
     `${interrupted ? 'interrupted after' : 'done in'} ${(elapsedMs / 1000).toFixed(1)} s; candidates: ${counts || 'none'}${roof === null ? '' : `; roof ${roof.readBytesPerNs.toFixed(1)} GB/s read`}`,
     ...decisions.map(({ choice, gatherNs, compactNs }) => `feed-forward: ${choice} (gather ${Math.round(gatherNs / 1000)} µs, packed ${Math.round(compactNs / 1000)} µs per step and layer)`),
+    ...warnings.map((warning) => `warning: ${warning}`),
     ...(skipped.journalLines > 0 ? [`${skipped.journalLines} unreadable journal lines were skipped`] : []),
     ...(skipped.libraryEntries > 0 ? [`${skipped.libraryEntries} unreadable library entries were dropped`] : []),
     `library: ${library} (report.md has the failed candidates and why)`,

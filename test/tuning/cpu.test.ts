@@ -91,6 +91,7 @@ describe('tune on the cpu', () => {
       library,
       parts: { clock: { now: () => ticks++ }, problems: () => [{ problem, label: 'statistic', callsPerToken: 1, callsPerChunk: 0 }] },
     });
+    expect(report.warnings).toEqual([]); // generated/ is up to date
     expect(report.failures).toEqual([]);
     expect(report.problems[0]?.winner).toMatch(/^flock_statistic__any__portable__tile/);
     expect(report.problems[0]?.tried).toBe(report.problems[0]?.spaceSize);

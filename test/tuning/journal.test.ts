@@ -1,3 +1,4 @@
+import type * as FileSystem from 'node:fs';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import type { CandidateOutcome, ResultKey } from '../../tuning/types.js';
 
 const fullDisk = vi.hoisted(() => ({ on: false }));
 vi.mock('node:fs', async (original) => {
-  const fs = await original<typeof import('node:fs')>();
+  const fs = await original<typeof FileSystem>();
   return {
     ...fs,
     writeSync: (...args: Parameters<typeof fs.writeSync>) => {
