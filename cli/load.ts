@@ -1,5 +1,5 @@
 import type { Model } from '../runtime/model/model.js';
-import { note, statusLine } from './output.js';
+import { statusLine, warnBriefly } from './output.js';
 
 /** Flags of every command that runs a model. */
 export interface DeviceFlags {
@@ -13,6 +13,7 @@ export async function loadForCommand(directory: string, flags: DeviceFlags, sign
   // Imported here so that help and usage errors need no addon.
   const { loadModel } = await import('../runtime/model/load.js');
   const status = statusLine();
+  const warnings = warnBriefly();
   try {
     return await loadModel(directory, {
       device: flags.device,
@@ -20,9 +21,10 @@ export async function loadForCommand(directory: string, flags: DeviceFlags, sign
       ...(flags.library === undefined ? {} : { library: flags.library }),
       signal,
       onProgress: ({ bytesDone, bytesTotal }) => status.update(`loading ${directory}: ${Math.floor((100 * bytesDone) / Math.max(1, bytesTotal))} %`),
-      onWarning: (message) => note(`warning: ${message}`),
+      onWarning: warnings.add,
     });
   } finally {
     status.clear();
+    warnings.end();
   }
 }

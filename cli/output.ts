@@ -38,3 +38,19 @@ export function statusLine(stream: NodeJS.WriteStream = process.stderr): StatusL
     },
   };
 }
+
+const WARNINGS_SHOWN = 3;
+
+/** Prints the first few warnings and, at the end, how many more there were: a stale library has one for every entry. */
+export function warnBriefly(): { add(message: string): void; end(): void } {
+  let count = 0;
+  return {
+    add(message) {
+      count += 1;
+      if (count <= WARNINGS_SHOWN) note(`warning: ${message}`);
+    },
+    end() {
+      if (count > WARNINGS_SHOWN) note(`warning: … and ${count - WARNINGS_SHOWN} more`);
+    },
+  };
+}

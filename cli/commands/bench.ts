@@ -10,7 +10,7 @@ import { terminalReport } from '../bench-text.js';
 import { withInterrupt } from '../interrupt.js';
 import { loadForCommand, type DeviceFlags } from '../load.js';
 import { densityList, integer } from '../options.js';
-import { note, printJson, statusLine } from '../output.js';
+import { note, printJson, statusLine, warnBriefly } from '../output.js';
 import { deviceOption, jsonOption, libraryOption, threadsOption } from '../shared-options.js';
 
 interface BenchFlags extends DeviceFlags {
@@ -91,10 +91,9 @@ async function measure(flags: BenchFlags, signal: AbortSignal): Promise<BenchRes
         : syntheticConfig(flags.synthetic, flags.layers === undefined ? {} : { layers: flags.layers });
     resolveBenchOptions(config, options);
     await using device = openDevice(flags.device, flags.threads === undefined ? {} : { threads: flags.threads });
-    const library = openLibrary(device, {
-      ...(flags.library === undefined ? {} : { directory: flags.library }),
-      onWarning: (message) => note(`warning: ${message}`),
-    });
+    const warnings = warnBriefly();
+    const library = openLibrary(device, { ...(flags.library === undefined ? {} : { directory: flags.library }), onWarning: warnings.add });
+    warnings.end();
     const name = subjectName(flags);
     if (flags.kernels) return await benchKernels({ modelName: name, kind: 'random', device, library }, config, options);
     status.update(`filling ${name} with random weights`);

@@ -111,7 +111,8 @@ async function openEverything(libraryOption: string | undefined): Promise<Opened
   try {
     const { openLibrary } = await import('../../runtime/library/library.js');
     const loaded = openLibrary(device, { directory });
-    const trouble = loaded.warnings.length === 0 ? '' : `; ignored: ${loaded.warnings.join('; ')}`;
+    const [first] = loaded.warnings;
+    const trouble = first === undefined ? '' : `; ${loaded.warnings.length} ignored, the first: ${first}`;
     const library: Check =
       loaded.winners > 0
         ? { name: 'tuned library', status: loaded.warnings.length === 0 ? 'ok' : 'warning', found: `${directory}: ${loaded.winners} winners for this device${trouble}` }

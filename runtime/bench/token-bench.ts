@@ -133,8 +133,7 @@ async function benchPrefill(
 }
 
 async function profilePrefill(config: ModelConfig, workload: Workload, flopsPerSecond: number): Promise<PrefillStep[]> {
-  const runs: Map<string, OperationTime>[] = [];
-  for (let run = 0; run < PROFILE_RUNS; run++) runs.push(byOperation(await workload.profileChunk()));
+  const runs = (await workload.profileChunk(PREFILL_PROFILE_RUNS)).map(byOperation);
   const flops = prefillOperationFlops(config, workload.chunkRows);
   return medianProfile(runs).map(({ operation, kernel, calls, ns, share }) => {
     const own = flops[operation];
@@ -202,6 +201,7 @@ function decodeResult(config: ModelConfig, task: DecodeTask, own: Measurement, c
 }
 
 const PROFILE_RUNS = 5;
+const PREFILL_PROFILE_RUNS = 3;
 
 async function profileDecode(config: ModelConfig, task: DecodeTask, readPerSecond: number, promptTokens: number): Promise<DecodeProfile> {
   const runs: Map<string, OperationTime>[] = [];

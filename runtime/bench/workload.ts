@@ -32,8 +32,8 @@ export interface Workload {
   readonly chunkRows: number;
   /** Runs the prompt through the full model with the statistic: fills the cache and the scores. */
   prefill(): Promise<void>;
-  /** One full chunk with a clock around every step. Leaves its statistic in the scores twice: `prefill` again before decoding. */
-  profileChunk(): Promise<readonly ProfileEntry[]>;
+  /** One full chunk, `runs` times with a clock around every step. Leaves foreign statistics in the scores: `prefill` again before decoding. */
+  profileChunk(runs: number): Promise<readonly (readonly ProfileEntry[])[]>;
   /** One selection over all layers. */
   select(density: number): Promise<void>;
   decode(density: number, strategy: Strategy | 'dense'): DecodeTask;
@@ -64,10 +64,14 @@ export function createWorkload(engine: Engine, options: WorkloadOptions): Worklo
       }
       await engine.tail();
     },
-    async profileChunk() {
+    async profileChunk(runs) {
       await engine.prefill(prompt.slice(0, chunkRows), 0, { statistic: true });
-      setState({ position: 0, rows: chunkRows, lastRow: chunkRows - 1 });
-      return engine.profilePrefill({ statistic: true });
+      const profiles: (readonly ProfileEntry[])[] = [];
+      for (let run = 0; run < runs; run++) {
+        setState({ position: 0, rows: chunkRows, lastRow: chunkRows - 1 });
+        profiles.push(await engine.profilePrefill({ statistic: true }));
+      }
+      return profiles;
     },
     select: (density) => engine.select(keptNeurons(config.intermediateSize, density)),
     decode(density, strategy) {
