@@ -22,7 +22,7 @@ export function checkTokenizerDefinition(definition: Record<string, unknown>, wh
     fail(`unsupported tokenizer model ${describe(model['type'])}; supported: ${MODEL_TYPES.join(', ')}`);
   }
   const vocab = model['vocab'];
-  const added = definition['added_tokens'] ?? [];
+  const added = definition['added_tokens'];
   if (!Array.isArray(added)) return fail(`added_tokens is ${describe(added)}; expected an array`);
   let tokens = added.length;
   const ids: [string, unknown][] = added.map((token: unknown) => {
