@@ -63,8 +63,8 @@ const CHALLENGERS = 3;
 const FINAL_ROUNDS = 11;
 /** The gather-or-compact decision takes four finals, each on buffers of its own. */
 const STRATEGY_FINALS = 6;
-/** No round compiles more than this: results must come in between. */
-const MAX_ROUND_CANDIDATES = 128;
+/** No round tries more than this, the first far less: a library must be there soon, and results must come in between. */
+const ROUND_CANDIDATES = { first: 48, most: 192 } as const;
 /** A short run decides gather or compact at its end; a long one also when it has the kernels for it, in case it is stopped. */
 const LONG_RUN_MS = 30_000;
 /** Kernels that are compiled before the clock is looked at again, and the share of a round after which compiling ends. */
@@ -109,6 +109,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
   const { clock, budgetMs, builder, worker, journal } = context;
   const elapsed = (): number => clock.now() - context.startedMs;
   const remaining = (): number => budgetMs - elapsed();
+  let rounds = 0;
   let decidedOn = ''; // winners that the last gather-or-compact decision rests on
 
   try {
@@ -146,7 +147,8 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     );
     const total = counts.reduce((a, b) => a + b, 0);
     if (total === 0) return false;
-    const scale = Math.min(1, MAX_ROUND_CANDIDATES / total);
+    const most = Math.min(ROUND_CANDIDATES.most, ROUND_CANDIDATES.first * 2 ** rounds++);
+    const scale = Math.min(1, most / total);
     const proposals = open.map((state, i) => ({ state, variants: proposeNew(state, Math.ceil((counts[i] ?? 0) * scale)) }));
     const compiled = await compileRound(proposals, available * COMPILE_SHARE);
     for (const proposal of compiled) await workOn(proposal);

@@ -13,6 +13,9 @@ import { density, duration, integer } from '../options.js';
 import { note, printJson, statusLine } from '../output.js';
 import { deviceOption, jsonOption, libraryOption, threadsOption } from '../shared-options.js';
 
+/** Where standard error is not a terminal, progress is a line every so often. */
+const LOG_EVERY_MS = 3000;
+
 interface TuneFlags {
   readonly device: string;
   readonly model?: string;
@@ -47,11 +50,12 @@ async function runTune(flags: TuneFlags): Promise<void> {
   const config = configOf(flags);
   const status = statusLine();
   let report: TuneReport | undefined;
-  let lastPhase = '';
+  let shownMs = Number.NEGATIVE_INFINITY;
   const onProgress = (progress: TuneProgress): void => {
     status.update(progressText(progress));
-    if (!process.stderr.isTTY && progress.phase !== lastPhase && progress.phase === 'compile') note(progressText(progress));
-    lastPhase = progress.phase;
+    if (process.stderr.isTTY || progress.elapsedMs - shownMs < LOG_EVERY_MS) return;
+    shownMs = progress.elapsedMs;
+    note(progressText(progress));
   };
   try {
     await withInterrupt(async (signal) => {
