@@ -139,7 +139,8 @@ function printResults(model: Model, prompt: string, runs: Runs, result: BenchRes
   say(
     wrap(
       `\nWhat this number means: the model is tiny. Its ${bytesText(model.weightBytes)} of weights ${model.weightBytes < cache ? `sit in the last-level cache (${bytesText(cache)})` : 'are small'}, ` +
-        'so a token costs mostly fixed work per kernel and the speed-up is smaller than it is where weights come from memory, the case that GRIFFIN is for. See that case on this machine, at the size of a real model with random weights (2.2 GB):',
+        'so hardly anything is read from memory, and fewer bytes are not what decides; the figure above says little about a large model. ' +
+        'GRIFFIN is for weights that come from memory for every token. See that case on this machine, at the size of a real model with random weights (2.2 GB):',
       width,
     ).join('\n'),
   );
