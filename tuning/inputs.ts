@@ -15,6 +15,8 @@ import { seededRandom } from './statistics.js';
 export const FAMILY_DATA_LIMIT = 1_000_000;
 const MAX_SETS = 512;
 const MIN_SETS = 3;
+/** All sets together hold at most this many times the bytes that make them cold (but at least three sets). */
+const MAX_HELD = 6;
 const ALIGNMENT = 64;
 /** Weights of trained models have about this size; activations after a norm are about 1. */
 const WEIGHT_SCALE = 0.05;
@@ -53,9 +55,14 @@ export function isResident(tensor: TensorSpec, problem: Problem): boolean {
   return shapeElements(tensor, problem.dims, problem.params) === shapeElements(tensor, { ...problem.dims, rows: rows + 1 }, problem.params);
 }
 
-/** Sets for a rotation that leaves the last-level cache behind. */
-export function setCount(bytesPerSet: number, coldBytes: number): number {
-  return Math.max(MIN_SETS, Math.min(MAX_SETS, Math.ceil(coldBytes / Math.max(1, bytesPerSet))));
+/**
+ * Sets for a rotation that leaves the last-level cache behind. What counts is what a launch touches: a gather reads a part of its
+ * weights. But the sets are held whole, so their number is also limited by memory.
+ */
+export function setCount(touchedBytes: number, heldBytes: number, coldBytes: number): number {
+  const wanted = Math.min(MAX_SETS, Math.ceil(coldBytes / Math.max(1, touchedBytes)));
+  const affordable = Math.floor((MAX_HELD * coldBytes) / Math.max(1, heldBytes));
+  return Math.max(MIN_SETS, Math.min(wanted, affordable));
 }
 
 /** Which optional tensors a problem has, as its family decides it: asked at a size that costs nothing. */
@@ -70,7 +77,7 @@ export async function createWorkload(device: Device, family: Family, problem: Pr
   const present = presentTensors(family, problem);
   const tensors = family.tensors.filter((tensor) => present.has(tensor.name));
   const coldBytesPerSet = tensors.filter((tensor) => isResident(tensor, problem)).reduce((sum, tensor) => sum + aligned(tensorBytes(tensor, problem)), 0);
-  const sets = setCount(coldBytesPerSet, options.coldBytes);
+  const sets = setCount(Math.min(coldBytesPerSet, family.cost(problem).readBytes), coldBytesPerSet, options.coldBytes);
   const random = seededRandom(options.seed);
   const fromFamily = elementCount(family, problem) <= FAMILY_DATA_LIMIT ? family.makeInputs(problem, random) : null;
   const owned: DeviceBuffer[] = [];

@@ -139,7 +139,8 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
         weight: state.weight,
         remaining: state.search.remaining(),
         spentMs: state.spentMs,
-        candidateMs: compileMs.value + (evaluateMs.get(state)?.value ?? 0),
+        // Problems of a form propose the same kernels in the same order: one compilation serves them all.
+        candidateMs: compileMs.value / open.filter((other) => other.formId === state.formId).length + (evaluateMs.get(state)?.value ?? 0),
         firstMs: evaluateMs.get(state)?.value ?? 0,
         started: started(state),
       })),

@@ -32,10 +32,16 @@ describe('rotation', () => {
   });
 
   it('leaves the cache behind, with at least three sets and not too many', () => {
-    expect(setCount(10, 1000)).toBe(100);
-    expect(setCount(900, 1000)).toBe(3);
-    expect(setCount(1, 1e9)).toBe(512);
-    expect(setCount(0, 1000)).toBe(512);
+    expect(setCount(10, 10, 1000)).toBe(100);
+    expect(setCount(900, 900, 1000)).toBe(3);
+    expect(setCount(1, 1, 1e9)).toBe(512);
+    expect(setCount(0, 0, 1000)).toBe(512);
+  });
+
+  it('counts what a gather touches, within the memory for what it holds', () => {
+    expect(setCount(50, 100, 1000)).toBe(20);
+    expect(setCount(1, 1000, 1000)).toBe(6);
+    expect(setCount(1, 1e6, 1000)).toBe(3);
   });
 
   it('rotates what does not grow with the rows', () => {
