@@ -31,6 +31,7 @@ export interface ProblemState {
   readonly formId: string;
   readonly search: Search;
   readonly defaultId: string;
+  /** Share of the budget: see `createProblemState`. */
   readonly weight: number;
   readonly tried: Map<string, TriedCandidate>;
   spentMs: number;
@@ -53,7 +54,8 @@ export function createProblemState(tuning: TuningProblem, family: Family, isa: I
     formId: id,
     search,
     defaultId: kernelId(search.defaultVariant, family),
-    weight: expectedTime(family, tuning) * Math.min(1, Math.log2(1 + rawSize(family)) / 5),
+    // Time at stake times choice; its root, since later candidates bring less and light problems should not be left with their default.
+    weight: Math.sqrt(expectedTime(family, tuning) * Math.min(1, Math.log2(1 + rawSize(family)) / 5)),
     tried: new Map(),
     spentMs: 0,
     final: null,

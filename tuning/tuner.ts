@@ -67,7 +67,7 @@ const STRATEGY_FINALS = 6;
 const ROUND_CANDIDATES = { first: 48, most: 192 } as const;
 /** A short run decides gather or compact at its end; a long one also when it has the kernels for it, in case it is stopped. */
 const LONG_RUN_MS = 30_000;
-/** Kernels that are compiled before the clock is looked at again, and the share of a round after which compiling ends. */
+/** Most kernels that are compiled before the clock is looked at again, and the share of a round after which compiling ends. */
 const COMPILE_SLICE = 16;
 const COMPILE_SHARE = 0.6;
 
@@ -203,8 +203,11 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     const from = clock.now();
     const queue = interleaved(proposals);
     let compiled = 0;
-    for (let at = 0; at < queue.length && (at === 0 || clock.now() - from < limitMs); at += COMPILE_SLICE) {
-      const slice = queue.slice(at, at + COMPILE_SLICE);
+    let at = 0;
+    while (at < queue.length && (at === 0 || clock.now() - from < limitMs)) {
+      const affordable = Math.floor((limitMs - (clock.now() - from)) / compileMs.value);
+      const slice = queue.slice(at, at + Math.max(2, Math.min(COMPILE_SLICE, affordable)));
+      at += slice.length;
       const before = { ms: clock.now(), built: builder.builtCount() };
       await builder.build(slice.map(({ state, variant }) => ({ variant, family: state.family })), context.signal, () => {
         progress('compile', `${++compiled} kernels`);
