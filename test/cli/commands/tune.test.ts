@@ -31,7 +31,7 @@ describe('griffin tune', () => {
   it('stops cleanly on Ctrl-C: exit code 130, journal and winners so far are kept', async () => {
     const library = join(folder, 'stopped');
     const measured = (): boolean => existsSync(join(library, 'journal.jsonl')) && readFileSync(join(library, 'journal.jsonl'), 'utf8').includes('"outcome"');
-    const child = griffin(['tune', '--model', TINY, '--budget', '10m', '--library', library, '--json'], { interruptWhen: (_stdout, stderr) => stderr.includes('tune:') && measured() });
+    const child = griffin(['tune', '--model', TINY, '--budget', '30s', '--library', library, '--json'], { interruptWhen: (_stdout, stderr) => stderr.includes('tune:') && measured() });
     const { code, stdout } = await child;
     expect(code).toBe(130);
     const report = JSON.parse(stdout) as TuneReport;
