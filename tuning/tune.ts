@@ -1,5 +1,6 @@
 /** `tune()`: finds the fastest kernels of this machine for a model, and writes them to a library that the runtime overlays. */
 import { join } from 'node:path';
+import { GeneratorError } from '../generator/errors.js';
 import { FAMILIES } from '../generator/families/index.js';
 import { isIsa } from '../generator/isa.js';
 import type { Family } from '../generator/types.js';
@@ -80,7 +81,7 @@ export async function tune(options: TuneOptions): Promise<TuneReport> {
     const [builder, info] = await Promise.all([parts.createBuilder(directory), worker.info()]);
     if (!isIsa(info.isa)) throw new TuneError(`the device runs kernels for "${info.isa}", which the generator does not know`);
     const isa = info.isa;
-    const states = parts.problems(config).map((problem) => createProblemState(problem, familyOf(parts.families, problem), isa, seed));
+    const states = parts.problems(config).map((problem) => asTuneError(() => createProblemState(problem, familyOf(parts.families, problem), isa, seed)));
     const result: TuningResult = { decisions: [], controlNs: [], droppedEntries: 0 };
     let probes: TunerContext['probes'] = { control: null, roof: null };
     let interrupted = false;
@@ -159,6 +160,16 @@ function staleForms(states: readonly ProblemState[], builder: KernelBuilder): re
 function requireResult(states: readonly ProblemState[], interrupted: boolean): void {
   if (interrupted || states.length === 0 || states.some((state) => state.failure === null)) return;
   throw new TuneError(`no problem could be tuned; the first: ${states[0]?.key ?? ''}: ${states[0]?.failure ?? ''}`, { remedy: 'griffin doctor' });
+}
+
+/** Errors of the generator room are its own; a caller of the tuner gets the runtime's typed ones. */
+function asTuneError<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof GeneratorError)) throw error;
+    throw new TuneError(error.message, { remedy: 'griffin kernels list', cause: error });
+  }
 }
 
 function configOf(options: TuneOptions): ModelConfig {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { winnersSchema } from '../../runtime/library/schema.js';
 import type { ModelConfig } from '../../runtime/checkpoint/types.js';
+import { TuneError } from '../../runtime/errors.js';
 import { parseJournal } from '../../tuning/journal.js';
 import { tune, type TuneOptions, type TuneParts } from '../../tuning/tune.js';
 import type { TuneReport } from '../../tuning/report.js';
@@ -117,6 +118,12 @@ describe('tune', () => {
     const broken = { ...toyFamily, defaults: () => ({ mode: MODES.segfaults }) };
     await expect(tune(options({ families: [broken] }))).rejects.toThrow(/no problem could be tuned.*the default variant is crashed/s);
     expect(existsSync(join(directory, 'journal.jsonl'))).toBe(true);
+  });
+
+  it('turns a family whose default is not valid into a typed error', async () => {
+    const broken = { ...toyFamily, constraints: [{ name: 'never', reason: 'Nothing is good enough.', holds: () => false }] };
+    await expect(tune(options({ families: [broken] }))).rejects.toThrow(TuneError);
+    await expect(tune(options({ families: [broken] }))).rejects.toThrow(/Nothing is good enough/);
   });
 
   it('keeps what was measured and writes the winners so far when it is stopped', async () => {
