@@ -77,8 +77,8 @@ export const linearGemm: Family = {
   template: 'cpu/linear_gemm.cc.hbs',
   defaults: ({ isa }) => {
     if (isa === 'portable') return { tilerows: 4, tilevectors: 1, depth: 256, panels: 4, blockrows: 256, unroll: 1 };
-    if (isa === 'avx2') return { tilerows: 6, tilevectors: 2, depth: 256, panels: 4, blockrows: 256, unroll: 2 };
-    return { tilerows: 14, tilevectors: 2, depth: 256, panels: 2, blockrows: 256, unroll: 2 };
+    if (isa === 'avx2') return { tilerows: 4, tilevectors: 3, depth: 256, panels: 4, blockrows: 256, unroll: 2 };
+    return { tilerows: 8, tilevectors: 2, depth: 256, panels: 4, blockrows: 256, unroll: 4 };
   },
   launch: ({ dims }, { isa, axes }) => {
     const [rows, width, out] = [dim(dims, 'rows'), dim(dims, 'in'), dim(dims, 'out')];

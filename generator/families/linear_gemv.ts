@@ -2,7 +2,7 @@ import { type Family, type Problem, type Random, WEIGHT_DTYPES } from '../types.
 import {
   ceilDiv, dim, dimOr, dtypeParam, F32_ROUNDING, f32Spec, f32Tensor, intScalar, numbers, randomValues, weightBytes, weightSpec,
 } from './common.js';
-import { DOT_AXES, dotBound, dotConstraints, dotDefaults, dotNumericsClass, dotScratchBytes, dotView } from './dot_rows.js';
+import { DOT_AXES, dotBound, dotConstraints, dotDefaults, dotNumericsClass, dotScratchBytes, dotView, withSpan } from './dot_rows.js';
 
 /** A dense layer for decoding: few rows of x, so the time is that of reading the weights once. */
 export const linearGemv: Family = {
@@ -33,7 +33,8 @@ export const linearGemv: Family = {
   axes: DOT_AXES,
   constraints: dotConstraints('in'),
   template: 'cpu/linear_gemv.cc.hbs',
-  defaults: dotDefaults,
+  // Dense rows follow one another in memory: two streams keep the hardware prefetcher in step, and short rows need a shorter distance.
+  defaults: (form) => (form.isa === 'avx512' || form.isa === 'avx512bf16' ? withSpan(form, { ...dotDefaults(form), streams: 2, span: 128, chains: 4, ahead: 4096 }) : dotDefaults(form)),
   launch: ({ params, dims }, { axes }) => ({
     phases: [{ name: 'rows of w', units: dim(dims, 'rows') === 0 ? 0 : ceilDiv(dim(dims, 'out'), axes['unit'] ?? 1) }],
     scratchBytes: dotScratchBytes(params, axes),

@@ -43,7 +43,7 @@ export const probeRead: Family = {
     },
   ],
   template: 'cpu/probe_read.cc.hbs',
-  defaults: ({ isa }) => ({ chains: isa === 'portable' ? 4 : 8, ahead: 4096, hint: 0 }),
+  defaults: ({ isa }) => ({ chains: isa === 'portable' ? 4 : 8, ahead: 4096, hint: 1 }),
   launch: ({ dims }) => ({
     phases: [{ name: 'stretches', units: ceilDiv(dim(dims, 'n'), PROBE_READ_SPAN) }],
     scratchBytes: 0,
