@@ -126,7 +126,7 @@ static void mix_values(const Query* query, const float* v, int64_t d, int64_t la
 template <int queries>
 static void attend(const Query* query, const float* k, const float* v, int64_t dim, float scale, float* scores) {
   // Independent sums hide the latency of the fused multiply-add: with few queries, several keys or vectors at a time provide them.
-  constexpr int keys = queries >= 4 ? W / 8 : 4 / queries, vectors = queries >= 4 ? 2 : 8 / queries;
+  constexpr int keys = queries >= 4 ? (W == 16 ? 2 : 1) : 4 / queries, vectors = queries >= 4 ? 2 : 8 / queries;
   int64_t n = 0;
   for (int i = 0; i < queries; i++) n = query[i].visible > n ? query[i].visible : n;
   const int64_t j = dot_keys<queries, keys>(query, k, 0, n, dim, scale, scores);

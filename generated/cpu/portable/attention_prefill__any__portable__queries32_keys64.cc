@@ -39,8 +39,8 @@ using namespace gk;
 static constexpr int64_t kQueries = 32;
 static constexpr int64_t kKeys = 64;
 static constexpr int kRows = 4;  // rows of a register tile
-// Vectors of a register tile: 4 × 4 sums of 32 registers, or 4 × 2 of 16.
-static constexpr int kVectors = W == 16 && kKeys % (4 * W) == 0 ? 4 : 2;
+// Vectors of a register tile: 4 × 4 sums of 32 registers, or 4 × 2 of 16. A portable vector wider than 16 bytes takes two registers or more.
+static constexpr int kVectors = sizeof(vf) > 16 ? 1 : 2;
 static_assert(kKeys % (kVectors * W) == 0, "a block of keys is a whole number of register tiles");
 static constexpr uint32_t kPhases = 2;
 static constexpr uint64_t kScratchBytes = (kRows * kKeys + 2 * kQueries) * sizeof(float);
