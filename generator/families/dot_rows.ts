@@ -15,6 +15,7 @@ export const DOT_AXES: readonly AxisSpec[] = [
   { name: 'chains', values: [1, 2, 4, 8], doc: 'independent sums per weight row and row of x, added in pairs at the end; more chains hide the latency of the multiply-add' },
   { name: 'terms', values: [0, 2, 3], doc: 'bf16 terms that x is split into for the bf16 dot product: 3 are exact, 2 carry 16 of 24 bits; 0 widens the weights to fp32 instead' },
   { name: 'ahead', values: [0, 512, 1024, 2048, 4096, 8192, 16384], doc: 'bytes ahead in each stream that weights are prefetched, across rows into the next selected ones; 0 leaves it to the hardware' },
+  { name: 'every', values: [1, 2], doc: 'cache lines per prefetch: 2 leaves every second line to the hardware, which keeps up where rows follow one another' },
   { name: 'hint', values: [0, 1, 2], doc: 'where prefetched lines go: 0 level 1, 1 level 2, 2 level 1 past the outer levels (non-temporal)' },
   { name: 'unit', values: [8, 16, 32, 64], doc: 'neurons per work unit: small units balance threads, large ones keep a thread in one stretch of memory' },
 ];
@@ -61,6 +62,11 @@ export function dotConstraints(width: string): readonly Constraint[] {
       name: 'hint-needs-prefetch',
       reason: 'Without prefetching the hint changes nothing: only 0 is kept.',
       holds: ({ axes }) => axis(axes, 'ahead') > 0 || axis(axes, 'hint') === 0,
+    },
+    {
+      name: 'every-needs-lines',
+      reason: 'Every second line can only be left out of an iteration that prefetches and spans at least two lines.',
+      holds: ({ axes }) => axis(axes, 'every') === 1 || (axis(axes, 'ahead') > 0 && axis(axes, 'span') >= 2 * CACHE_LINE_BYTES),
     },
     {
       name: 'prefetch-survives',
@@ -134,11 +140,11 @@ export function dotBound(n: number, magnitude: number, params: Params): number {
 export function dotDefaults(form: { readonly isa: Isa; readonly params: Params }): AxisValues {
   switch (form.isa) {
     case 'portable':
-      return withSpan(form, { streams: 2, span: 64, rows: 4, chains: 1, terms: 0, ahead: 8192, hint: 1, unit: 16 });
+      return withSpan(form, { streams: 2, span: 64, rows: 4, chains: 1, terms: 0, ahead: 8192, every: 1, hint: 1, unit: 16 });
     case 'avx2':
-      return withSpan(form, { streams: 4, span: 64, rows: 4, chains: 2, terms: 0, ahead: 8192, hint: 1, unit: 16 });
+      return withSpan(form, { streams: 4, span: 64, rows: 4, chains: 2, terms: 0, ahead: 8192, every: 1, hint: 1, unit: 16 });
     default:
-      return withSpan(form, { streams: 8, span: 64, rows: 4, chains: 1, terms: 0, ahead: 16384, hint: 1, unit: 16 });
+      return withSpan(form, { streams: 8, span: 64, rows: 4, chains: 1, terms: 0, ahead: 16384, every: 1, hint: 1, unit: 16 });
   }
 }
 
