@@ -65,6 +65,7 @@ export const ffDownGather: Family = {
     { name: 'rows', values: [1, 2, 4], doc: 'rows of h that share one load of the weights' },
     { name: 'tile', values: [0, 1024, 2048, 4096], doc: 'columns per unit, 0 for all; 1024 keeps the sums of 4 rows in half of level 1' },
     { name: 'ahead', values: [0, 512, 1024, 2048, 4096, 8192, 16384], doc: 'bytes ahead in each stream that weights are prefetched, across rows into the next selected ones; 0 leaves it to the hardware' },
+    { name: 'again', values: [0, 1024, 2048, 4096], doc: 'bytes ahead of a second prefetch of the same line: a core drops prefetches while too many are under way, and this one brings what was dropped; 0 for none' },
     { name: 'hint', values: [0, 1, 2], doc: 'where prefetched lines go: 0 level 1, 1 level 2, 2 level 1 past the outer levels (non-temporal)' },
   ],
   constraints: [
@@ -77,6 +78,11 @@ export const ffDownGather: Family = {
       name: 'hint-needs-prefetch',
       reason: 'Without prefetching the hint changes nothing: only 0 is kept.',
       holds: ({ axes }) => axis(axes, 'ahead') > 0 || axis(axes, 'hint') === 0,
+    },
+    {
+      name: 'again-is-nearer',
+      reason: 'A second prefetch must come after the first, so from nearer, or it is the first one.',
+      holds: ({ axes }) => axis(axes, 'again') === 0 || axis(axes, 'again') < axis(axes, 'ahead'),
     },
     {
       name: 'prefetch-survives',
@@ -98,9 +104,9 @@ export const ffDownGather: Family = {
   // Chosen on a Zen 4 by reading random halves of 11008 rows of 4096 bf16 weights, cold.
   defaults: ({ isa, params }) => {
     const span = Math.max(CACHE_LINE_BYTES, 2 * ISA_SPECS[isa].lanes * weightBytes(params));
-    if (isa === 'portable') return { slices: 16, neurons: 2, span, rows: 1, tile: 0, ahead: 8192, hint: 1 };
-    if (isa === 'avx2') return { slices: 16, neurons: 4, span, rows: 1, tile: 0, ahead: 8192, hint: 1 };
-    return { slices: 16, neurons: 8, span, rows: 4, tile: 0, ahead: 8192, hint: 1 };
+    if (isa === 'portable') return { slices: 16, neurons: 2, span, rows: 1, tile: 0, ahead: 8192, again: 4096, hint: 1 };
+    if (isa === 'avx2') return { slices: 16, neurons: 4, span, rows: 1, tile: 0, ahead: 8192, again: 4096, hint: 1 };
+    return { slices: 16, neurons: 8, span: Math.max(128, span), rows: 4, tile: 0, ahead: 8192, again: 4096, hint: 1 };
   },
   launch: ({ dims }, { isa, axes }) => {
     const [rows, hidden, k, tile] = [dim(dims, 'rows'), dim(dims, 'hidden'), dim(dims, 'k'), axis(axes, 'tile')];

@@ -34,7 +34,7 @@ export const linearGemv: Family = {
   constraints: dotConstraints('in'),
   template: 'cpu/linear_gemv.cc.hbs',
   // Dense rows follow one another in memory: two streams keep the hardware prefetcher in step, and short rows need a shorter distance.
-  defaults: (form) => (form.isa === 'avx512' || form.isa === 'avx512bf16' ? withSpan(form, { ...dotDefaults(form), streams: 2, span: 128, chains: 4, ahead: 4096 }) : dotDefaults(form)),
+  defaults: (form) => (form.isa === 'avx512' || form.isa === 'avx512bf16' ? withSpan(form, { ...dotDefaults(form), streams: 2, span: 128, chains: 4 }) : dotDefaults(form)),
   launch: ({ params, dims }, { axes }) => ({
     phases: [{ name: 'rows of w', units: dim(dims, 'rows') === 0 ? 0 : ceilDiv(dim(dims, 'out'), axes['unit'] ?? 1) }],
     scratchBytes: dotScratchBytes(params, axes),
