@@ -1,6 +1,7 @@
+import { pointTests, valuesAt } from './constraint-tables.js';
 import { GeneratorError } from './errors.js';
 import { requireFamily, type Form } from './ids.js';
-import type { AxisValues, Constraint, Dims, Family, Random, Variant, VariantContext } from './types.js';
+import type { AxisValues, Dims, Family, Random, Variant, VariantContext } from './types.js';
 
 export interface SpaceOptions {
   /** The form's family, where it is not in the registry. */
@@ -41,17 +42,17 @@ export function validate(variant: Variant, options: SpaceOptions = {}): readonly
 /** All valid variants of a form, in a fixed order: the last axis varies fastest. */
 export function* enumerate(form: Form, options: SpaceOptions = {}): Generator<Variant> {
   const family = options.family ?? requireFamily(form.family);
+  const tests = pointTests(family, form, options.dims);
+  const point = new Int32Array(family.axes.length);
   for (let index = 0; index < rawSize(family); index++) {
-    const axes = axesAt(family, index);
-    if (holdsAll(family.constraints, contextOf(form, axes, options.dims))) yield variantOf(form, axes);
+    pointAt(family, index, point);
+    if (tests.every((holds) => holds(point))) yield variantOf(form, valuesAt(family.axes, point));
   }
 }
 
 /** Number of valid variants of a form. */
 export function count(form: Form, options: SpaceOptions = {}): number {
-  let total = 0;
-  for (const _ of enumerate(form, options)) total++;
-  return total;
+  return describeSpace(form, options).valid;
 }
 
 /** Number of points before constraints. */
@@ -69,13 +70,15 @@ export function sample(form: Form, size: number, random: Random, options: SpaceO
   const total = rawSize(family);
   const moved = new Map<number, number>();
   const found: Variant[] = [];
+  const tests = pointTests(family, form, options.dims);
+  const point = new Int32Array(family.axes.length);
   for (let i = 0; i < total && found.length < size; i++) {
     const j = i + Math.floor(random() * (total - i));
     const index = moved.get(j) ?? j;
     moved.set(j, moved.get(i) ?? i);
     moved.delete(i);
-    const axes = axesAt(family, index);
-    if (holdsAll(family.constraints, contextOf(form, axes, options.dims))) found.push(variantOf(form, axes));
+    pointAt(family, index, point);
+    if (tests.every((holds) => holds(point))) found.push(variantOf(form, valuesAt(family.axes, point)));
   }
   return found;
 }
@@ -97,18 +100,22 @@ export interface SpaceReport {
 export function describeSpace(form: Form, options: SpaceOptions = {}): SpaceReport {
   const family = options.family ?? requireFamily(form.family);
   const raw = rawSize(family);
-  const counts = family.constraints.map(() => ({ excluded: 0, alone: 0 }));
+  const tests = pointTests(family, form, options.dims);
+  const counts = tests.map(() => ({ excluded: 0, alone: 0 }));
+  const point = new Int32Array(family.axes.length);
   let valid = 0;
   for (let index = 0; index < raw; index++) {
-    const context = contextOf(form, axesAt(family, index), options.dims);
-    const broken = family.constraints.flatMap((constraint, i) => (constraint.holds(context) ? [] : [i]));
-    if (broken.length === 0) valid++;
-    for (const i of broken) {
-      const entry = counts[i];
-      if (entry === undefined) continue;
-      entry.excluded++;
-      if (broken.length === 1) entry.alone++;
+    pointAt(family, index, point);
+    let broken = 0;
+    let last = -1;
+    for (let i = 0; i < tests.length; i++) {
+      if (tests[i]!(point)) continue;
+      counts[i]!.excluded++;
+      broken++;
+      last = i;
     }
+    if (broken === 0) valid++;
+    if (broken === 1) counts[last]!.alone++;
   }
   const exclusions = family.constraints.map(({ name, reason }, i) => ({ name, reason, excluded: counts[i]?.excluded ?? 0, alone: counts[i]?.alone ?? 0 }));
   return { raw, valid, exclusions };
@@ -126,18 +133,14 @@ export function defaultVariant(form: Form, options: SpaceOptions = {}): Variant 
   return variant;
 }
 
-function axesAt(family: Family, index: number): AxisValues {
-  const axes: Record<string, number> = {};
+/** Writes the `index`-th point of the raw space; the last axis varies fastest. */
+function pointAt(family: Family, index: number, point: Int32Array): void {
   let rest = index;
   for (let i = family.axes.length - 1; i >= 0; i--) {
-    const axis = family.axes[i];
-    if (axis === undefined) continue;
-    const value = axis.values[rest % axis.values.length];
-    if (value !== undefined) axes[axis.name] = value;
-    rest = Math.floor(rest / axis.values.length);
+    const size = family.axes[i]?.values.length ?? 1;
+    point[i] = rest % size;
+    rest = Math.floor(rest / size);
   }
-  // Own keys in declared order, so that two equal variants print alike.
-  return Object.fromEntries(family.axes.map((axis) => [axis.name, axes[axis.name] ?? 0]));
 }
 
 function variantOf(form: Form, axes: AxisValues): Variant {
@@ -146,8 +149,4 @@ function variantOf(form: Form, axes: AxisValues): Variant {
 
 function contextOf(form: Form, axes: AxisValues, dims: Dims | undefined): VariantContext {
   return { isa: form.isa, params: form.params, axes, ...(dims === undefined ? {} : { dims }) };
-}
-
-function holdsAll(constraints: readonly Constraint[], context: VariantContext): boolean {
-  return constraints.every((constraint) => constraint.holds(context));
 }
