@@ -2,7 +2,7 @@
  * The `griffin` program: registers the commands, turns errors into messages and exit codes.
  * Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted after a clean stop.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../runtime/paths.js';
@@ -53,7 +53,12 @@ export async function run(argv: readonly string[]): Promise<void> {
   // A reader that goes away (`griffin … | head`) ends the program quietly.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    // Standard error may be gone as well; the exit code still says that the output is not whole.
+    try {
+      writeSync(2, `griffin: standard output cannot be written: ${error.message}\n`);
+    } finally {
+      process.exit(1);
+    }
   });
   process.exitCode = await execute(argv);
 }

@@ -39,15 +39,16 @@ export interface LibraryWriter {
   writeText(name: string, text: string): void;
 }
 
-/** Throws FileError when the directory cannot be made. */
+/** Throws FileError when the directory cannot be made, and LibraryError when what is there is damaged: better now than when the time is spent. */
 export function openLibraryWriter(directory: string): LibraryWriter {
+  const winnersPath = join(directory, 'winners.json');
+  readWinners(winnersPath);
   const kernels = join(directory, 'kernels');
   try {
     mkdirSync(kernels, { recursive: true });
   } catch (error) {
     throw fileErrorFrom(error, 'create the kernel library', kernels);
   }
-  const winnersPath = join(directory, 'winners.json');
 
   /** Copies a shared object and its source under their own names, which say what is in them. */
   function install(winner: NewWinner): WinnerEntry {

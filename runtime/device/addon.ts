@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
@@ -85,6 +85,8 @@ export function nativeAddon(): NativeAddon {
   if (loaded !== undefined) return loaded;
   const path = addonPath();
   if (!existsSync(path)) throw new AddonError(`the native addon is not built: ${path} is missing`, { remedy });
+  const missing = missingElfBytes(path);
+  if (missing > 0) throw new AddonError(`the native addon ${path} is cut short: ${missing} bytes are missing`, { remedy: `rm -r build/addon && ${remedy}` });
   try {
     loaded = require(path) as NativeAddon;
   } catch (cause) {
@@ -92,6 +94,25 @@ export function nativeAddon(): NativeAddon {
     throw new AddonError(`the native addon ${path} cannot be loaded: ${reason}`, { remedy: `rm -r build/addon && ${remedy}`, cause });
   }
   return loaded;
+}
+
+/**
+ * How many bytes a 64-bit little-endian ELF file lacks at its end, where its section headers are; 0 for a whole file and for anything else.
+ * The dynamic linker maps a file without looking at its length, and a process that touches what is not there dies (SIGBUS).
+ */
+function missingElfBytes(path: string): number {
+  const header = Buffer.alloc(64);
+  let length: number;
+  const file = openSync(path, 'r');
+  try {
+    length = fstatSync(file).size;
+    if (readSync(file, header, 0, 64, 0) < 64) return 0; // too short for a header: dlopen says so
+  } finally {
+    closeSync(file);
+  }
+  if (header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2 || header[5] !== 1) return 0;
+  const sectionsEnd = Number(header.readBigUInt64LE(0x28)) + header.readUInt16LE(0x3a) * header.readUInt16LE(0x3c);
+  return Math.max(0, sectionsEnd - length);
 }
 
 /** The typed error for one that the addon threw; anything else is passed on as it is. */

@@ -74,6 +74,7 @@ export function openLibrary(device: Device, options: LibraryOptions = {}): Kerne
   const entries = new Set(overlay.entries.filter((entry) => isas.includes(entry.isa)));
   const warnings: string[] = [];
   const warn = (message: string): void => {
+    if (warnings.includes(message)) return; // one damaged binary may be the winner of many problems
     warnings.push(message);
     options.onWarning?.(message);
   };

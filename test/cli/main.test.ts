@@ -1,5 +1,8 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { griffin } from './griffin.js';
+import { griffin, ROOT } from './griffin.js';
 
 describe('griffin', () => {
   it('prints help on request with 0, and without a command with 2', async () => {
@@ -26,6 +29,17 @@ describe('griffin', () => {
     expect(code).toBe(2);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'USAGE' } });
     expect(stderr).toMatch(/--model/);
+  });
+
+  it('says so and fails when standard output cannot be written', () => {
+    const full = openSync('/dev/full', 'w');
+    try {
+      const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'cli/griffin.mjs'), 'kernels', 'list', '--isa', 'portable'], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/^griffin: standard output cannot be written: ENOSPC[^\n]*\n$/);
+    } finally {
+      closeSync(full);
+    }
   });
 
   it('adds stacks with DEBUG=griffin only', async () => {

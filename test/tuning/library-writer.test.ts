@@ -48,6 +48,13 @@ describe('library writer', () => {
     expect(readdirSync(directory).sort()).toEqual(['candidates', 'kernels', 'winners.json']);
   });
 
+  it('refuses a damaged winners.json when it is opened, before any time is spent, and leaves it as it is', () => {
+    writeFileSync(join(directory, 'winners.json'), '{"schema": 1, "dev');
+    expect(() => openLibraryWriter(directory)).toThrow(LibraryError);
+    expect(() => openLibraryWriter(directory)).toThrow(/winners\.json \(18 characters\)[^]*try: move it away/);
+    expect(readFileSync(join(directory, 'winners.json'), 'utf8')).toBe('{"schema": 1, "dev');
+  });
+
   it('replaces the same problem and keeps other problems and other devices', () => {
     const writer = openLibraryWriter(directory);
     writer.update({ device: device('d'), winners: [winner('old', 1), winner('other', 2)], decisions: [decision] });

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, expect, test } from 'vitest';
@@ -37,6 +37,14 @@ test('a file that is no addon gives an AddonError with the reason', async () => 
   writeFileSync(broken, 'not an addon, whatever its name says'.repeat(100));
   const result = await runChild(script, [], { environment: { GRIFFIN_ADDON: broken } });
   expect(result.stdout).toMatch(/^AddonError: .*broken\.node cannot be loaded: .*invalid ELF header/);
+});
+
+test('an addon that is cut short gives an AddonError instead of a bus error', async () => {
+  const short = join(folder.path, 'short.node');
+  const whole = readFileSync(addonPath());
+  writeFileSync(short, whole.subarray(0, 20_000));
+  const result = await runChild(script, [], { environment: { GRIFFIN_ADDON: short } });
+  expect(result.stdout).toMatch(new RegExp(`^AddonError: .*short\\.node is cut short: ${whole.length - 20_000} bytes are missing\\n {2}try: rm -r build/addon`));
 });
 
 test('native errors become typed errors, others pass unchanged', () => {

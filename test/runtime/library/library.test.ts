@@ -74,6 +74,16 @@ describe('openLibrary', () => {
     expect(loaded.some((path) => path.includes('tuned.so'))).toBe(false);
   });
 
+  it('warns once about a damaged binary that is the winner of several problems', () => {
+    using dir = temporaryDirectory();
+    const binary = { file: 'tuned.so', sha256: HASH };
+    tunedDirectory(dir.path, [{ binary }, { binary, dims: { ...problem.dims, in: 65 } }, { binary, dims: { ...problem.dims, in: 66 } }]);
+    const library = openLibrary(fakeDevice().device, { directory: dir.path });
+    expect(library.resolve(problem)).toMatchObject({ how: 'default' });
+    expect(library.warnings).toHaveLength(1);
+    expect(library.winners).toBe(0);
+  });
+
   it('draws the line between the linear families by what was measured, else by rows', () => {
     using dir = temporaryDirectory();
     const gemm = { family: 'linear_gemm', params: { dtype: 'f32', layout: 'outin' } };
