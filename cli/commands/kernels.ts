@@ -24,10 +24,10 @@ export function registerKernels(program: Command): void {
     .command('list')
     .description('print every kernel family with its parameters, tuning axes and space sizes')
     .option('--isa <name>', `only this instruction set (${ISAS.join(', ')})`, isaOption)
-    .option('--json', 'print one JSON array', false)
+    .option('--json', 'print one JSON object', false)
     .action((options: { isa?: Isa; json: boolean }) => {
       const families = FAMILIES.map((family) => describeFamily(family, options.isa === undefined ? ISAS : [options.isa]));
-      process.stdout.write(options.json ? `${JSON.stringify(families)}\n` : listText(families));
+      process.stdout.write(options.json ? `${JSON.stringify({ families })}\n` : listText(families));
     });
 
   kernels

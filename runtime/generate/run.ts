@@ -1,3 +1,4 @@
+import { CheckpointError } from '../errors.js';
 import { readExperts, selectExperts } from '../griffin/experts.js';
 import { expertCount, needsStatistic } from '../griffin/selection.js';
 import { SETTINGS, SETTINGS_SLOTS, STATE, STATE_SLOTS } from '../model/buffers.js';
@@ -94,13 +95,17 @@ export async function* runTokens(engine: Engine, request: RunRequest, report: Ru
       }
       const tokenId = new Int32Array(engine.shared.state.read(0, STATE_SLOTS * 4).buffer)[STATE.token]!;
       produced++;
-      if (index === 0 && options.dumpLogits) report.firstLogits = readLogits(engine);
+      if (index === 0) {
+        const logits = readLogits(engine);
+        requireNumbers(logits);
+        if (options.dumpLogits) report.firstLogits = Array.from(logits);
+      }
       const finish = !options.ignoreEos && request.eosTokenIds.includes(tokenId) ? 'eos' : index === newTokens - 1 ? 'length' : null;
       yield { tokenId, finish };
       if (finish !== null) return;
     }
   } finally {
-    if (options.dumpLogits && produced > 0 && !engine.closed) report.lastLogits = readLogits(engine);
+    if (options.dumpLogits && produced > 0 && !engine.closed) report.lastLogits = Array.from(readLogits(engine));
   }
 }
 
@@ -129,8 +134,17 @@ function writeSettings(engine: Engine, promptIds: readonly number[], options: Re
   engine.shared.seen.write(seen);
 }
 
-function readLogits(engine: Engine): number[] {
-  return Array.from(new Float32Array(engine.shared.logits.read().buffer));
+function readLogits(engine: Engine): Float32Array {
+  return new Float32Array(engine.shared.logits.read().buffer);
+}
+
+/** Damaged weights give NaN, of which a most likely token can still be taken: text that means nothing. Once per generation is enough and costs nothing. */
+function requireNumbers(logits: Float32Array): void {
+  const token = logits.findIndex(Number.isNaN);
+  if (token < 0) return;
+  throw new CheckpointError(`The model computes no number (NaN) for token ${token} after this prompt; its weights hold NaN, infinities or values far too large`, {
+    remedy: 'compare the checksums of the weight files with those of their source, or download them again',
+  });
 }
 
 function allNeurons(layers: number, count: number): number[][] {

@@ -40,7 +40,7 @@ describe('griffin kernels list', () => {
   });
 
   it('prints JSON whose counts add up', async () => {
-    const families = JSON.parse(await run('list', '--isa', 'avx2', '--json')) as { name: string; forms: { isa: string; raw: number; valid: number; default: string }[] }[];
+    const { families } = JSON.parse(await run('list', '--isa', 'avx2', '--json')) as { families: { name: string; forms: { isa: string; raw: number; valid: number; default: string }[] }[] };
     expect(families.map((f) => f.name)).toEqual(FAMILIES.map((f) => f.name));
     for (const form of families.flatMap((f) => f.forms)) {
       expect(form.isa).toBe('avx2');

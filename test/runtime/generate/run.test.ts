@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { CheckpointError } from '../../../runtime/errors.js';
 import { emptyReport, runTokens } from '../../../runtime/generate/run.js';
 import { STATE } from '../../../runtime/model/buffers.js';
 import type { Engine } from '../../../runtime/model/engine.js';
@@ -27,6 +28,15 @@ describe('runTokens', () => {
     const argmax = (logits: number[]): number => logits.indexOf(Math.max(...logits));
     expect(argmax(report.firstLogits!)).toBe(tokens[0]);
     expect(argmax(report.lastLogits!)).toBe(tokens[4]);
+  });
+
+  it('refuses to write text from weights that are not numbers', async () => {
+    const { engine: broken } = await openTinyEngine();
+    const { finalNorm } = broken.weights;
+    finalNorm.write(new Float32Array(finalNorm.byteLength / 4).fill(Number.NaN));
+    await expect(generateTokens(broken, PROMPT, { density: 1, maxNewTokens: 3 })).rejects.toThrow(/NaN\) for token 0 after this prompt/);
+    await expect(generateTokens(broken, PROMPT, { density: 0.5, mode: 'class' })).rejects.toBeInstanceOf(CheckpointError);
+    await broken[Symbol.asyncDispose]();
   });
 
   it('gives the same experts and tokens for any prefill chunk', async () => {
