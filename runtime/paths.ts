@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,22 @@ export function packageRoot(): string {
     const file = join(dir, 'package.json');
     if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'griffin-kernels') return dir;
     if (dirname(dir) === dir) throw new Error(`package.json of griffin-kernels not found above ${fileURLToPath(import.meta.url)}`);
+  }
+}
+
+/**
+ * Makes a directory and those above it; one that exists is fine. Folder by folder, because Node's own recursive mkdir calls a read-only
+ * file system "no such file" and never returns where a folder cannot be made, as under /proc. Throws the system's error.
+ */
+export function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another process may have been faster.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { copyFile, link, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, link, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { compilerFlags } from '../generator/isa.js';
@@ -8,6 +8,7 @@ import { symbolOfId } from '../generator/ids.js';
 import type { Isa } from '../generator/types.js';
 import { AbortedError } from '../runtime/errors.js';
 import { findCompiler, runProcess, targetArchitecture, trimDiagnostics, type Compiler } from './compiler.js';
+import { makeDirectory } from '../runtime/paths.js';
 import { fileErrorFrom } from './file-errors.js';
 
 export interface KernelSource {
@@ -58,7 +59,7 @@ export async function compileKernels(sources: readonly KernelSource[], options: 
   const jobs = Math.max(1, Math.floor(options.jobs ?? availableParallelism()));
   throwIfAborted(options.signal);
   try {
-    await mkdir(options.directory, { recursive: true });
+    makeDirectory(options.directory);
   } catch (error) {
     throw fileErrorFrom(error, 'create the kernel directory', options.directory);
   }

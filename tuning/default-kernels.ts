@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { readFile, readdir, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { compilerFlags, isIsa } from '../generator/isa.js';
@@ -20,6 +20,7 @@ import {
 } from '../runtime/library/manifest.js';
 import { compileUnit, fileHash, pool, writeAtomically, type KernelSource } from './compile.js';
 import { findCompiler, targetArchitecture, type Compiler } from './compiler.js';
+import { makeDirectory } from '../runtime/paths.js';
 import { fileErrorFrom } from './file-errors.js';
 
 export interface BuildOptions {
@@ -79,7 +80,7 @@ export async function buildDefaultKernels(options: BuildOptions): Promise<BuildR
     else missing.push(shard);
   }
   try {
-    await mkdir(directory, { recursive: true });
+    makeDirectory(directory);
   } catch (error) {
     throw fileErrorFrom(error, 'create the directory of default kernels', directory);
   }

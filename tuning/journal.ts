@@ -5,9 +5,10 @@
  * A `started` line goes before a candidate runs. A `started` without an outcome means that the tuner itself died with that candidate
  * running: it is quarantined, that is, remembered as `crashed`.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { makeDirectory } from '../runtime/paths.js';
 import { fileErrorFrom } from './file-errors.js';
 import { isMeasured, OUTCOME_STATES, resultKeyText, type CandidateOutcome, type ResultKey } from './types.js';
 
@@ -87,7 +88,7 @@ export function openJournal(path: string, now: () => Date = () => new Date()): J
   let contents: JournalContents;
   let descriptor: number;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     descriptor = openSync(path, 'a');
     contents = parseJournal(readFileSync(path, 'utf8'));
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Writes winners into a user's library: `winners.json` and `kernels/`, each file whole or not at all, merged with what is there. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { DeviceIdentity } from '../runtime/device/types.js';
@@ -16,6 +16,7 @@ import {
   type WinnerEntry,
   type Winners,
 } from '../runtime/library/schema.js';
+import { makeDirectory } from '../runtime/paths.js';
 import { fileErrorFrom } from './file-errors.js';
 
 /** A winner before its binary has its place in the library. */
@@ -45,7 +46,7 @@ export function openLibraryWriter(directory: string): LibraryWriter {
   readWinners(winnersPath);
   const kernels = join(directory, 'kernels');
   try {
-    mkdirSync(kernels, { recursive: true });
+    makeDirectory(kernels);
   } catch (error) {
     throw fileErrorFrom(error, 'create the kernel library', kernels);
   }

@@ -1,8 +1,9 @@
 /** Writes a benchmark result as JSON, Markdown and one self-contained HTML page. */
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Handlebars from 'handlebars';
 import { FileError } from '../errors.js';
+import { makeDirectory } from '../paths.js';
 import { HTML_TEMPLATE } from './report-html.js';
 import { reportView, type Bar, type Table } from './report-view.js';
 import type { BenchResult } from './result.js';
@@ -68,7 +69,7 @@ export async function writeReports(result: BenchResult, directory: string): Prom
   const paths = { json: join(directory, 'report.json'), markdown: join(directory, 'report.md'), html: join(directory, 'report.html') };
   const contents = { json: renderJson(result), markdown: renderMarkdown(result), html: renderHtml(result) };
   try {
-    await mkdir(directory, { recursive: true });
+    makeDirectory(directory);
     for (const kind of ['json', 'markdown', 'html'] as const) {
       const temporary = `${paths[kind]}.${process.pid}.tmp`;
       await writeFile(temporary, contents[kind]);
