@@ -5,6 +5,7 @@ import type { Family, Isa, Variant } from '../generator/types.js';
 import type { Decision } from './decide.js';
 import { expectedTime } from './problems.js';
 import { ratios } from './measure.js';
+import type { Roof } from './roof.js';
 import { createSearch, type Search } from './search.js';
 import { median, seedFrom } from './statistics.js';
 import { isMeasured, problemKey, type CandidateOutcome, type OutcomeState, type TuningProblem } from './types.js';
@@ -21,6 +22,8 @@ export interface FinalResult {
   readonly decision: Decision;
   readonly winner: Variant;
   readonly finalists: number;
+  /** The machine's limits in the same rounds, or null when the final had no control. */
+  readonly roof: Roof | null;
 }
 
 export interface ProblemState {

@@ -58,6 +58,7 @@ export interface TuneReport {
 export function reportProblem(state: ProblemState, roof: Roof | null): ProblemReport {
   const tried = [...state.tried.values()];
   const decision = state.final?.decision ?? null;
+  const limits = state.final?.roof ?? roof;
   return {
     problem: problemKey(state.tuning.problem),
     label: state.tuning.label,
@@ -66,7 +67,7 @@ export function reportProblem(state: ProblemState, roof: Roof | null): ProblemRe
     medianNs: decision?.medianNs ?? null,
     defaultNs: decision?.defaultNs ?? null,
     speedUp: decision === null ? null : decision.defaultNs / decision.medianNs,
-    roofShare: decision === null || roof === null ? null : roofShare(state.family, state.tuning.problem, decision.medianNs, roof),
+    roofShare: decision === null || limits === null ? null : roofShare(state.family, state.tuning.problem, decision.medianNs, limits),
     spaceSize: state.search.size(),
     tried: tried.length,
     reused: tried.filter((candidate) => candidate.reused).length,

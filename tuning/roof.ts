@@ -25,19 +25,22 @@ export interface Probes {
   /** The control kernel for finals. */
   readonly control: ControlRequest | null;
   readonly roof: Roof | null;
+  /** Bytes that a launch of the control reads. */
+  readonly controlBytes: number;
 }
 
 /** Builds and measures the probes. Without the probe families there is no control and no roof. */
 export async function measureRoof(worker: TuningWorker, builder: KernelBuilder, families: readonly Family[], isa: Isa, threads: number, seed: number, signal?: AbortSignal): Promise<Probes> {
   const read = await probe('probe_read', { n: PROBE_FLOATS });
-  if (read === null) return { control: null, roof: null };
+  if (read === null) return { control: null, roof: null, controlBytes: 0 };
   const control = { kernel: read.binary, problem: read.problem };
   const readNs = await launchNs(read);
-  if (readNs === null) return { control: null, roof: null };
+  if (readNs === null) return { control: null, roof: null, controlBytes: 0 };
   const fma = await probe('probe_fma', { iterations: PROBE_ITERATIONS, units: threads * 4 });
   const fmaNs = fma === null ? null : await launchNs(fma);
   return {
     control,
+    controlBytes: read.family.cost(read.problem).readBytes,
     roof: {
       readBytesPerNs: read.family.cost(read.problem).readBytes / readNs,
       flopsPerNs: fma === null || fmaNs === null ? null : fma.family.cost(fma.problem).flops / fmaNs,
@@ -58,6 +61,14 @@ export async function measureRoof(worker: TuningWorker, builder: KernelBuilder, 
     // A roof is what the machine can do: the best sample, not the typical one.
     return outcome.state === 'ok' ? Math.min(...(outcome.reply.samplesNs[0] ?? [])) : null;
   }
+}
+
+/**
+ * The limits while a final ran. Memory bandwidth on a shared machine changes from minute to minute, so it comes from the control's launches
+ * in the final's own rounds; the compute rate is the one measured at the start.
+ */
+export function roofDuring({ roof, controlBytes }: Probes, controlNs: number | null): Roof | null {
+  return roof === null || controlNs === null ? roof : { ...roof, readBytesPerNs: controlBytes / controlNs };
 }
 
 /**

@@ -83,7 +83,7 @@ export async function tune(options: TuneOptions): Promise<TuneReport> {
     const isa = info.isa;
     const states = parts.problems(config).map((problem) => asTuneError(() => createProblemState(problem, familyOf(parts.families, problem), isa, seed)));
     const result: TuningResult = { decisions: [], controlNs: [], droppedEntries: 0 };
-    let probes: TunerContext['probes'] = { control: null, roof: null };
+    let probes: TunerContext['probes'] = { control: null, roof: null, controlBytes: 0 };
     let interrupted = false;
     try {
       probes = await measureRoof(worker, builder, parts.families, isa, info.threads, seed, options.signal);

@@ -14,7 +14,7 @@ import type { LibraryWriter, NewWinner } from './library-writer.js';
 import { dispatchDims } from './problems.js';
 import { bestRatio, finalistsOf, recordOutcome, type FinalResult, type ProblemState } from './problem-state.js';
 import type { WorkerInfo } from './protocol.js';
-import { roofShare, type Probes } from './roof.js';
+import { roofDuring, roofShare, type Probes } from './roof.js';
 import { median } from './statistics.js';
 import { isMeasured, type CandidateOutcome, type KernelBinary, type ResultKey } from './types.js';
 import type { TuningWorker } from './worker-client.js';
@@ -92,7 +92,7 @@ function onlyDefault(state: ProblemState): FinalResult | null {
   const outcome = state.tried.get(state.defaultId)?.outcome;
   if (outcome === undefined || !isMeasured(outcome)) return null;
   const decision = decide([{ kernelId: state.defaultId, samplesNs: outcome.samplesNs }], state.defaultId);
-  return { decision, winner: state.search.defaultVariant, finalists: 1 };
+  return { decision, winner: state.search.defaultVariant, finalists: 1, roof: null };
 }
 
 /**
@@ -329,7 +329,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
       const winner = finalists.find((variant) => kernelId(variant, state.family) === decision.winner.kernelId) ?? state.search.defaultVariant;
       const control = controlNs.length > 0 ? median(controlNs) : null;
       if (control !== null) result.controlNs.push(control);
-      state.final = { decision, winner, finalists: kernels.length };
+      state.final = { decision, winner, finalists: kernels.length, roof: roofDuring(context.probes, control) };
       state.finalOf = ids.join(' ');
       return true;
     }
@@ -363,6 +363,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     const path = builder.pathOf(decision.winner.kernelId);
     if (path === null) return null;
     const { problem } = state.tuning;
+    const roof = state.final.roof ?? context.probes.roof;
     const family: Family = state.family;
     return {
       binaryPath: path,
@@ -378,7 +379,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
         regime: context.regime,
         medianNs: decision.medianNs,
         defaultNs: decision.defaultNs,
-        ...(context.probes.roof === null ? {} : { roofShare: roofShare(family, problem, decision.medianNs, context.probes.roof) }),
+        ...(roof === null ? {} : { roofShare: roofShare(family, problem, decision.medianNs, roof) }),
         measuredAt: context.today().toISOString(),
       },
     };

@@ -14,7 +14,7 @@ function states(): ProblemState[] {
     .map((tuning) => {
       const state = createProblemState(tuning, findFamily(tuning.problem.family) as Family, 'portable', 0);
       const winner = { kernelId: state.defaultId, samplesNs: [1000] };
-      state.final = { decision: { winner, medianNs: 1000, defaultNs: 1000, reason: '' }, winner: state.search.defaultVariant, finalists: 1 };
+      state.final = { decision: { winner, medianNs: 1000, defaultNs: 1000, reason: '' }, winner: state.search.defaultVariant, finalists: 1, roof: null };
       return state;
     });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { findFamily } from '../../generator/families/index.js';
 import type { Family } from '../../generator/types.js';
-import { roofShare } from '../../tuning/roof.js';
+import { roofDuring, roofShare } from '../../tuning/roof.js';
 
 const gemv = findFamily('linear_gemv') as Family;
 const problem = { family: 'linear_gemv', params: { dtype: 'bf16' }, dims: { rows: 1, in: 1000, out: 2000, bias: 0, residual: 0 } };
@@ -20,5 +20,18 @@ describe('roofShare', () => {
     const family = findFamily('flock_statistic') as Family;
     const statistic = { family: 'flock_statistic', params: {}, dims: { rows: 256, intermediate: 1024 } };
     expect(roofShare(family, statistic, 1000, { readBytesPerNs: 10, flopsPerNs: null })).toBe(0);
+  });
+});
+
+describe('roofDuring', () => {
+  const roof = { readBytesPerNs: 50, flopsPerNs: 200 };
+
+  it('takes the bandwidth of the control in the same rounds', () => {
+    expect(roofDuring({ control: null, roof, controlBytes: 1000 }, 40)).toEqual({ readBytesPerNs: 25, flopsPerNs: 200 });
+  });
+
+  it('falls back to the start of the run where there was no control', () => {
+    expect(roofDuring({ control: null, roof, controlBytes: 1000 }, null)).toEqual(roof);
+    expect(roofDuring({ control: null, roof: null, controlBytes: 0 }, 40)).toBeNull();
   });
 });
