@@ -23,6 +23,8 @@ dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-size: .88rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
+/* The last column may hold a kernel id: long, and without a space. */
+td:last-child { white-space: normal; overflow-wrap: anywhere; min-width: 5rem; }
 th { color: var(--soft); font-weight: 600; }
 svg { display: block; width: 100%; height: auto; max-width: 46rem; }
 svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
