@@ -40,7 +40,7 @@ export const flockStatistic: Family = {
     },
   ],
   template: 'cpu/flock_statistic.cc.hbs',
-  defaults: () => ({ tile: 1024 }),
+  defaults: () => ({ tile: 512 }),
   launch: ({ dims }, { axes }) => ({
     phases: [{ name: 'columns', units: ceilDiv(dim(dims, 'intermediate'), dim(axes, 'tile')) }],
     scratchBytes: dim(axes, 'tile') * 4,
