@@ -1,4 +1,4 @@
-import type { Dims, Dtype, Params, Random, ScalarSpec, TensorSpec, WeightDtype } from '../types.js';
+import type { AxisValues, Dims, Dtype, Params, Random, ScalarSpec, TensorSpec, WeightDtype } from '../types.js';
 
 /** What families share: sizes, tensor and scalar declarations, number formats, random contents and error bounds. Pure. */
 
@@ -6,6 +6,13 @@ import type { Dims, Dtype, Params, Random, ScalarSpec, TensorSpec, WeightDtype }
 export function dim(dims: Dims, name: string): number {
   const value = dims[name];
   if (value === undefined) throw new RangeError(`the problem has no size "${name}"; it has ${Object.keys(dims).join(', ') || 'none'}`);
+  return value;
+}
+
+/** The value of a tuning axis. Throws a RangeError when the variant has none. */
+export function axis(axes: AxisValues, name: string): number {
+  const value = axes[name];
+  if (value === undefined) throw new RangeError(`the variant has no axis "${name}"`);
   return value;
 }
 

@@ -1,7 +1,8 @@
 import { ISA_SPECS } from '../isa.js';
 import type { AxisSpec, AxisValues, Constraint, Isa, Params, VariantContext } from '../types.js';
-import { dtypeParam, dimOr, roundUp, sumBound, weightBytes } from './common.js';
-import { CACHE_LINE_BYTES, L1_BYTES, L2_BYTES, VECTOR_REGISTERS } from './registers.js';
+import { AGAIN_AXIS, AHEAD_AXIS, aheadConstraints, HINT_AXIS, HINTS } from './ahead.js';
+import { axis, dtypeParam, dimOr, roundUp, sumBound, weightBytes } from './common.js';
+import { CACHE_LINE_BYTES, L2_BYTES, VECTOR_REGISTERS } from './registers.js';
 
 /**
  * What `linear_gemv` and `ff_gate_up_gather` share: both are dot products of a list of weight rows with a few rows of x, read once from
@@ -14,24 +15,16 @@ export const DOT_AXES: readonly AxisSpec[] = [
   { name: 'rows', values: [1, 2, 4, 8], doc: 'most rows of x per pass over the weights; with 4, a batch of 16 reads every weight once from memory and three times from the cache' },
   { name: 'chains', values: [1, 2, 4, 8], doc: 'independent sums per weight row and row of x, added in pairs at the end; more chains hide the latency of the multiply-add' },
   { name: 'terms', values: [0, 2, 3], doc: 'bf16 terms that x is split into for the bf16 dot product: 3 are exact, 2 carry 16 of 24 bits; 0 widens the weights to fp32 instead' },
-  { name: 'ahead', values: [0, 512, 1024, 2048, 4096, 8192, 16384], doc: 'bytes ahead in each stream that weights are prefetched, across rows into the next selected ones; 0 leaves it to the hardware' },
+  AHEAD_AXIS,
   { name: 'every', values: [1, 2], doc: 'cache lines per prefetch: 2 leaves every second line to the hardware, which keeps up where rows follow one another' },
-  { name: 'again', values: [0, 1024, 2048, 4096], doc: 'bytes ahead of a second prefetch of the same line: a core drops prefetches while too many are under way, and this one brings what was dropped; 0 for none' },
-  { name: 'hint', values: [0, 1, 2], doc: 'where prefetched lines go: 0 level 1, 1 level 2, 2 level 1 past the outer levels (non-temporal)' },
+  AGAIN_AXIS,
+  HINT_AXIS,
   { name: 'unit', values: [8, 16, 32, 64], doc: 'neurons per work unit: small units balance threads, large ones keep a thread in one stretch of memory' },
 ];
-
-const HINTS = ['t0', 't1', 'nta'] as const;
 
 /** Weight rows per neuron: 2 where the family's `gated` parameter says so. */
 export function partsOf(params: Params): number {
   return params['gated'] === 'gated' ? 2 : 1;
-}
-
-function axis(axes: AxisValues, name: string): number {
-  const value = axes[name];
-  if (value === undefined) throw new RangeError(`the variant has no axis "${name}"`);
-  return value;
 }
 
 /** Most vectors that the inner loop keeps alive: the sums and, for one row of x, that row's step, for more, the weights of all streams. */
@@ -59,25 +52,11 @@ export function dotConstraints(width: string): readonly Constraint[] {
       reason: 'Splitting x into bf16 terms pays only with the bf16 dot product, which exists on avx512bf16 and takes bf16 weights.',
       holds: ({ isa, params, axes }) => axis(axes, 'terms') === 0 || (isa === 'avx512bf16' && dtypeParam(params) === 'bf16'),
     },
-    {
-      name: 'hint-needs-prefetch',
-      reason: 'Without prefetching the hint changes nothing: only 0 is kept.',
-      holds: ({ axes }) => axis(axes, 'ahead') > 0 || axis(axes, 'hint') === 0,
-    },
+    ...aheadConstraints('streams'),
     {
       name: 'every-needs-lines',
       reason: 'Every second line can only be left out of an iteration that prefetches and spans at least two lines.',
       holds: ({ axes }) => axis(axes, 'every') === 1 || (axis(axes, 'ahead') > 0 && axis(axes, 'span') >= 2 * CACHE_LINE_BYTES),
-    },
-    {
-      name: 'again-is-nearer',
-      reason: 'A second prefetch must come after the first, so from nearer, or it is the first one.',
-      holds: ({ axes }) => axis(axes, 'again') === 0 || axis(axes, 'again') < axis(axes, 'ahead'),
-    },
-    {
-      name: 'prefetch-survives',
-      reason: 'What is prefetched in all streams must still be cached when it is read: at most a 32 KiB level 1, or a quarter of a 512 KiB level 2 for hint 1.',
-      holds: ({ axes }) => axis(axes, 'streams') * axis(axes, 'ahead') <= (axis(axes, 'hint') === 1 ? L2_BYTES / 4 : L1_BYTES),
     },
     {
       name: 'span-needs-steps',

@@ -1,20 +1,14 @@
 import { ISA_SPECS } from '../isa.js';
 import { type Family, type Problem, type Random, type ReferenceOutput, type TensorValues, type VariantContext, WEIGHT_DTYPES } from '../types.js';
+import { AGAIN_AXIS, AHEAD_AXIS, aheadConstraints, HINT_AXIS, HINTS } from './ahead.js';
 import {
-  ascendingExperts, ceilDiv, dim, dimOr, dtypeParam, F32_ROUNDING, f32Spec, f32Tensor, i32Spec, intScalar, numbers, randomValues, roundUp, sumBound,
+  ascendingExperts, axis, ceilDiv, dim, dimOr, dtypeParam, F32_ROUNDING, f32Spec, f32Tensor, i32Spec, intScalar, numbers, randomValues, roundUp, sumBound,
   weightBytes, weightSpec,
 } from './common.js';
-import { CACHE_LINE_BYTES, L1_BYTES, L2_BYTES, VECTOR_REGISTERS } from './registers.js';
+import { CACHE_LINE_BYTES, VECTOR_REGISTERS } from './registers.js';
 
-const HINTS = ['t0', 't1', 'nta'] as const;
 /** Columns per unit of the phase that adds the slices (kSumBlock in the template). */
 const SUM_BLOCK = 512;
-
-function axis(axes: Readonly<Record<string, number>>, name: string): number {
-  const value = axes[name];
-  if (value === undefined) throw new RangeError(`the variant has no axis "${name}"`);
-  return value;
-}
 
 /** Two vectors of sums and, for one row of h, its factors and the weights of a neuron; for more, the weights of all neurons and a factor. */
 function liveVectors({ axes }: VariantContext): number {
@@ -64,9 +58,9 @@ export const ffDownGather: Family = {
     { name: 'span', values: [64, 128, 256], doc: 'bytes of each stream per unrolled iteration' },
     { name: 'rows', values: [1, 2, 4], doc: 'rows of h that share one load of the weights' },
     { name: 'tile', values: [0, 1024, 2048, 4096], doc: 'columns per unit, 0 for all; 1024 keeps the sums of 4 rows in half of level 1' },
-    { name: 'ahead', values: [0, 512, 1024, 2048, 4096, 8192, 16384], doc: 'bytes ahead in each stream that weights are prefetched, across rows into the next selected ones; 0 leaves it to the hardware' },
-    { name: 'again', values: [0, 1024, 2048, 4096], doc: 'bytes ahead of a second prefetch of the same line: a core drops prefetches while too many are under way, and this one brings what was dropped; 0 for none' },
-    { name: 'hint', values: [0, 1, 2], doc: 'where prefetched lines go: 0 level 1, 1 level 2, 2 level 1 past the outer levels (non-temporal)' },
+    AHEAD_AXIS,
+    AGAIN_AXIS,
+    HINT_AXIS,
   ],
   constraints: [
     {
@@ -74,21 +68,7 @@ export const ffDownGather: Family = {
       reason: 'The weights of one step, two vectors of sums and the factors of one row must stay in vector registers (8 portable, 16 avx2, 32 avx512).',
       holds: (context) => liveVectors(context) <= VECTOR_REGISTERS[context.isa],
     },
-    {
-      name: 'hint-needs-prefetch',
-      reason: 'Without prefetching the hint changes nothing: only 0 is kept.',
-      holds: ({ axes }) => axis(axes, 'ahead') > 0 || axis(axes, 'hint') === 0,
-    },
-    {
-      name: 'again-is-nearer',
-      reason: 'A second prefetch must come after the first, so from nearer, or it is the first one.',
-      holds: ({ axes }) => axis(axes, 'again') === 0 || axis(axes, 'again') < axis(axes, 'ahead'),
-    },
-    {
-      name: 'prefetch-survives',
-      reason: 'What is prefetched in all streams must still be cached when it is read: at most a 32 KiB level 1, or a quarter of a 512 KiB level 2 for hint 1.',
-      holds: ({ axes }) => axis(axes, 'neurons') * axis(axes, 'ahead') <= (axis(axes, 'hint') === 1 ? L2_BYTES / 4 : L1_BYTES),
-    },
+    ...aheadConstraints('neurons'),
     {
       name: 'span-needs-steps',
       reason: 'A span that a vector step rounds up anyway is the same kernel as a longer one: only the longest is kept.',

@@ -1,14 +1,8 @@
 import { ISA_SPECS } from '../isa.js';
 import { type Family, type VariantContext, WEIGHT_DTYPES } from '../types.js';
-import { ceilDiv, dim, f32Spec, intScalar, sumBound, weightSpec } from './common.js';
+import { axis, ceilDiv, dim, f32Spec, intScalar, sumBound, weightSpec } from './common.js';
 import { linearCost, linearInputs, linearReference } from './linear_gemv.js';
 import { L1_BYTES, L2_BYTES, VECTOR_REGISTERS } from './registers.js';
-
-function axis(axes: Readonly<Record<string, number>>, name: string): number {
-  const value = axes[name];
-  if (value === undefined) throw new RangeError(`the variant has no axis "${name}"`);
-  return value;
-}
 
 /** Outputs per packed panel of weights. */
 function panelWidth({ isa, axes }: Pick<VariantContext, 'isa' | 'axes'>): number {

@@ -1,11 +1,10 @@
 import type { Family } from '../types.js';
+import { HINT_AXIS, HINT_NEEDS_PREFETCH, HINTS } from './ahead.js';
 import { ceilDiv, dim, f32Spec, f32Tensor, intScalar, numbers, sumBound } from './common.js';
 import { L1_BYTES } from './registers.js';
 
 /** Numbers per work unit: 256 KiB, far more than a prefetch distance and small enough to balance threads. */
 export const PROBE_READ_SPAN = 65536;
-
-const HINTS = ['t0', 't1', 'nta'] as const;
 
 /** The roof for every kernel that streams weights. */
 export const probeRead: Family = {
@@ -23,14 +22,10 @@ export const probeRead: Family = {
   axes: [
     { name: 'chains', values: [4, 8, 16], doc: 'independent sums; with 8 an iteration reads 8 vectors' },
     { name: 'ahead', values: [0, 512, 1024, 2048, 4096, 8192], doc: 'bytes ahead that are prefetched; 0 leaves it to the hardware' },
-    { name: 'hint', values: [0, 1, 2], doc: 'where prefetched lines go: 0 level 1, 1 level 2, 2 level 1 past the outer levels (non-temporal)' },
+    HINT_AXIS,
   ],
   constraints: [
-    {
-      name: 'hint-needs-prefetch',
-      reason: 'Without prefetching the hint changes nothing: only 0 is kept.',
-      holds: ({ axes }) => (axes['ahead'] ?? 0) > 0 || axes['hint'] === 0,
-    },
+    HINT_NEEDS_PREFETCH,
     {
       name: 'prefetch-fits-l1',
       reason: 'Lines prefetched into level 1 must still be there when they are read: at most half of 32 KiB ahead.',
