@@ -1,7 +1,7 @@
-import { ISAS, type Isa } from './types.js';
+import { CPU_ISAS, type CpuIsa } from './types.js';
 
 export interface IsaSpec {
-  readonly name: Isa;
+  readonly name: CpuIsa;
   readonly doc: string;
   /** fp32 numbers in one vector of the SIMD layer. */
   readonly lanes: number;
@@ -52,7 +52,7 @@ const AVX2 = ['-mavx2', '-mfma', '-mf16c'];
 // Without the width preference g++ auto-vectorises with 256-bit registers even where 512-bit ones are allowed.
 const AVX512 = [...AVX2, '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mprefer-vector-width=512'];
 
-export const ISA_SPECS: Readonly<Record<Isa, IsaSpec>> = {
+export const ISA_SPECS: Readonly<Record<CpuIsa, IsaSpec>> = {
   portable: {
     name: 'portable',
     doc: "plain C++ for any CPU: vectors are arrays of 8 that the compiler maps to the target's baseline",
@@ -70,10 +70,10 @@ export const ISA_SPECS: Readonly<Record<Isa, IsaSpec>> = {
 };
 
 /** All flags for one instruction set, without input, output or include paths. */
-export function compilerFlags(isa: Isa): readonly string[] {
+export function compilerFlags(isa: CpuIsa): readonly string[] {
   return [...COMMON_FLAGS, ...ISA_SPECS[isa].flags];
 }
 
-export function isIsa(name: string): name is Isa {
-  return (ISAS as readonly string[]).includes(name);
+export function isIsa(name: string): name is CpuIsa {
+  return (CPU_ISAS as readonly string[]).includes(name);
 }

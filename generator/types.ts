@@ -8,8 +8,15 @@
  */
 
 /** CPU instruction sets, weakest first. A machine that has one has all before it (on x86-64; elsewhere only `portable`). */
-export const ISAS = ['portable', 'avx2', 'avx512', 'avx512bf16'] as const;
-export type Isa = (typeof ISAS)[number];
+export const CPU_ISAS = ['portable', 'avx2', 'avx512', 'avx512bf16'] as const;
+export type CpuIsa = (typeof CPU_ISAS)[number];
+
+/** What CUDA kernels may count on, weakest first: compute capability 8.0, and the bulk copies and clusters of 9.0. */
+export const CUDA_ISAS = ['sm80', 'sm90'] as const;
+export type CudaIsa = (typeof CUDA_ISAS)[number];
+
+export const ISAS = [...CPU_ISAS, ...CUDA_ISAS] as const;
+export type Isa = CpuIsa | CudaIsa;
 
 export const WEIGHT_DTYPES = ['f32', 'f16', 'bf16'] as const;
 export type WeightDtype = (typeof WEIGHT_DTYPES)[number];
@@ -62,18 +69,20 @@ export interface AxisSpec {
 }
 
 /** What a constraint or a default may look at. `dims` is absent when a form is considered without a problem (default kernels). */
-export interface VariantContext {
-  readonly isa: Isa;
+export interface VariantContext<I extends Isa = Isa> {
+  readonly isa: I;
   readonly params: Params;
   readonly axes: AxisValues;
   readonly dims?: Dims;
+  /** CUDA: 10 × major + minor of the device. Absent: the variant must fit every capability of its instruction set (see capabilities.ts). */
+  readonly capability?: number;
 }
 
-export interface Constraint {
+export interface Constraint<I extends Isa = Isa> {
   readonly name: string;
   /** The hardware or algorithmic reason, as a sentence that a report can print. */
   readonly reason: string;
-  readonly holds: (context: VariantContext) => boolean;
+  holds(context: VariantContext<I>): boolean;
 }
 
 export interface LaunchGeometry {
@@ -89,6 +98,65 @@ export interface Cost {
   readonly writeBytes: number;
   /** Floating-point operations (a fused multiply-add is two). */
   readonly flops: number;
+}
+
+/**
+ * Integer arithmetic over the names of a family's int scalars (dynamic ones at the largest value they can take) and `sms`, the device's
+ * multiprocessors: literals, + - * / % (division rounds down), parentheses, ceilDiv, min, max. Evaluated by the runtime at record time.
+ */
+export type Expr = string;
+
+export interface CudaPhase {
+  /** [a-z0-9]+; the entry point is the kernel's symbol + `__` + this. */
+  readonly name: string;
+  readonly grid: readonly [Expr, Expr, Expr];
+  /** Threads per block, a multiple of 32, at most 1024. */
+  readonly block: number;
+  /** Dynamic shared memory of a block, bytes. */
+  readonly sharedBytes: Expr;
+  /** Blocks per cluster (sm90). Default 1. */
+  readonly cluster?: number;
+}
+
+/** How a CUDA variant is launched; the kernel's module carries it as text (docs/cuda.md). */
+export interface CudaLaunch {
+  readonly phases: readonly CudaPhase[];
+  /** Bytes shared by all phases, contents undefined. */
+  readonly workspaceBytes: Expr;
+  /** 32-bit words that are zero when the kernel starts, and that it leaves at zero. */
+  readonly counters: Expr;
+}
+
+/** What CPU and CUDA forms of a family have each of their own: the space of variants and how one is written and launched. */
+export interface Target<I extends Isa = Isa> {
+  readonly axes: readonly AxisSpec[];
+  readonly constraints: readonly Constraint<I>[];
+  /** Template path inside `templates/`, e.g. `cpu/ff_gate_up_gather.cc.hbs`. */
+  readonly template: string;
+  /** The variant used where nothing is tuned: satisfies every constraint for any sizes. */
+  defaults(form: { readonly isa: I; readonly params: Params }): AxisValues;
+  /** Variants of one class give bit-identical results on one device. */
+  numericsClass(context: VariantContext<I>): string;
+  /** Extra variables for the template; the standard view (see render.ts) always has params, axes, isa, ids and the tensor slots. */
+  view?(context: VariantContext<I>): Readonly<Record<string, unknown>>;
+}
+
+export interface CpuTarget extends Target<CpuIsa> {
+  readonly kind: 'cpu';
+  launch(problem: Problem, variant: { readonly isa: CpuIsa; readonly axes: AxisValues }): LaunchGeometry;
+}
+
+export interface CudaTarget extends Target<CudaIsa> {
+  readonly kind: 'cuda';
+  /** Instruction sets with forms of their own: always `sm80`, and `sm90` where there is a Hopper path. */
+  readonly isas: readonly CudaIsa[];
+  launch(context: VariantContext<CudaIsa>): CudaLaunch;
+  /** Shared memory of a block in bytes, static and dynamic, where it depends on axes and parameters alone; for constraints and reports. */
+  sharedBytes?(context: VariantContext<CudaIsa>): number;
+  /** Weight bytes that one thread has in flight at once, for the report's bytes in flight per multiprocessor. */
+  bytesInFlight?(context: VariantContext<CudaIsa>): number;
+  /** A variant may spill registers and still be timed. Default false. */
+  maySpill?(context: VariantContext<CudaIsa>): boolean;
 }
 
 /** Tensor contents by name, in the tensor's own numbers: weights are already rounded to their dtype. i32 tensors are Int32Array. */
@@ -116,22 +184,14 @@ export interface Family {
   readonly dims: readonly DimSpec[];
   readonly tensors: readonly TensorSpec[];
   readonly scalars: readonly ScalarSpec[];
-  readonly axes: readonly AxisSpec[];
-  readonly constraints: readonly Constraint[];
-  /** Template path inside `templates/`, e.g. `cpu/ff_gate_up_gather.cc.hbs`. */
-  readonly template: string;
-  /** The variant used where nothing is tuned: satisfies every constraint for any sizes. */
-  readonly defaults: (form: { readonly isa: Isa; readonly params: Params }) => AxisValues;
-  readonly launch: (problem: Problem, variant: { readonly isa: Isa; readonly axes: AxisValues }) => LaunchGeometry;
+  readonly cpu: CpuTarget;
+  /** Absent only for families of tests. */
+  readonly cuda?: CudaTarget;
   readonly cost: (problem: Problem) => Cost;
-  /** Variants of one class give bit-identical results on one device. */
-  readonly numericsClass: (context: VariantContext) => string;
   /** Random contents for every input and inout tensor (null: leave the optional tensor out). */
   readonly makeInputs: (problem: Problem, random: Random) => TensorValues;
   /** fp64 oracle: outputs by tensor name, with error bounds. Shares no code with the templates. */
   readonly reference: (problem: Problem, inputs: TensorValues) => Readonly<Record<string, ReferenceOutput>>;
-  /** Extra variables for the template; the standard view (see render.ts) always has params, axes, isa, ids and the tensor slots. */
-  readonly view?: (context: VariantContext) => Readonly<Record<string, unknown>>;
   /** Small problems that exercise raggedness: sizes no vector width divides, k = 0, 1 and all, 1 to 64 rows, optional tensors in and out. */
   readonly raggedProblems: (params: Params) => readonly Problem[];
 }

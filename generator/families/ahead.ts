@@ -1,4 +1,4 @@
-import type { AxisSpec, Constraint } from '../types.js';
+import type { AxisSpec, CpuIsa, Constraint } from '../types.js';
 import { axis } from './common.js';
 import { L1_BYTES, L2_BYTES } from './registers.js';
 
@@ -32,7 +32,7 @@ export const HINT_NEEDS_PREFETCH: Constraint = {
 };
 
 /** `streams` names the axis that counts the weight rows read side by side. */
-export function aheadConstraints(streams: string): readonly Constraint[] {
+export function aheadConstraints(streams: string): readonly Constraint<CpuIsa>[] {
   return [
     HINT_NEEDS_PREFETCH,
     {

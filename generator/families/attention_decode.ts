@@ -21,37 +21,40 @@ export const attentionDecode: Family = {
   dims: ATTENTION_DIMS,
   tensors: ATTENTION_TENSORS,
   scalars: ATTENTION_SCALARS,
-  axes: [
-    {
-      name: 'split',
-      values: [64, 128, 256, 512],
-      doc: 'tokens of context per work unit: at 256 a context of 4096 tokens gives 16 units per kv head; 64 spreads short contexts over threads',
+  cpu: {
+    kind: 'cpu',
+    axes: [
+      {
+        name: 'split',
+        values: [64, 128, 256, 512],
+        doc: 'tokens of context per work unit: at 256 a context of 4096 tokens gives 16 units per kv head; 64 spreads short contexts over threads',
+      },
+    ],
+    constraints: [
+      {
+        name: 'scores-in-l1',
+        reason: 'the scores of a split for 8 queries are written and read again twice and must stay in a first-level cache of 32 KiB',
+        holds: ({ axes }) => dim(axes, 'split') * 8 * 4 <= 16384,
+      },
+    ],
+    template: 'cpu/attention_decode.cc.hbs',
+    defaults: () => ({ split: 128 }),
+    launch: ({ dims }, { axes }) => {
+      const rows = dim(dims, 'rows');
+      const splits = ceilDiv(dim(dims, 'position') + rows, dim(axes, 'split'));
+      const outputs = rows * dim(dims, 'heads');
+      return {
+        phases: [
+          { name: 'splits', units: rows === 0 ? 0 : dim(dims, 'kv_heads') * splits },
+          { name: 'combine', units: outputs },
+        ],
+        scratchBytes: 8 * dim(axes, 'split') * 4,
+        workspaceBytes: outputs * splits * (dim(dims, 'head_dim') + 2) * 4,
+      };
     },
-  ],
-  constraints: [
-    {
-      name: 'scores-in-l1',
-      reason: 'the scores of a split for 8 queries are written and read again twice and must stay in a first-level cache of 32 KiB',
-      holds: ({ axes }) => dim(axes, 'split') * 8 * 4 <= 16384,
-    },
-  ],
-  template: 'cpu/attention_decode.cc.hbs',
-  defaults: () => ({ split: 128 }),
-  launch: ({ dims }, { axes }) => {
-    const rows = dim(dims, 'rows');
-    const splits = ceilDiv(dim(dims, 'position') + rows, dim(axes, 'split'));
-    const outputs = rows * dim(dims, 'heads');
-    return {
-      phases: [
-        { name: 'splits', units: rows === 0 ? 0 : dim(dims, 'kv_heads') * splits },
-        { name: 'combine', units: outputs },
-      ],
-      scratchBytes: 8 * dim(axes, 'split') * 4,
-      workspaceBytes: outputs * splits * (dim(dims, 'head_dim') + 2) * 4,
-    };
+    numericsClass: ({ isa, axes }) => `${isa}-split${String(axes['split'])}`,
   },
   cost: attentionCost,
-  numericsClass: ({ isa, axes }) => `${isa}-split${String(axes['split'])}`,
   makeInputs: attentionInputs,
   reference: attentionReference,
   raggedProblems: () => attentionProblems('attention_decode'),

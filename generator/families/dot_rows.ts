@@ -1,5 +1,5 @@
 import { ISA_SPECS } from '../isa.js';
-import type { AxisSpec, AxisValues, Constraint, Isa, Params, VariantContext } from '../types.js';
+import type { AxisSpec, AxisValues, Constraint, CpuIsa, Params, VariantContext } from '../types.js';
 import { AGAIN_AXIS, AHEAD_AXIS, aheadConstraints, HINT_AXIS, HINTS } from './ahead.js';
 import { axis, dtypeParam, dimOr, roundUp, sumBound, weightBytes } from './common.js';
 import { CACHE_LINE_BYTES, L2_BYTES, VECTOR_REGISTERS } from './registers.js';
@@ -28,7 +28,7 @@ export function partsOf(params: Params): number {
 }
 
 /** Most vectors that the inner loop keeps alive: the sums and, for one row of x, that row's step, for more, the weights of all streams. */
-function liveVectors({ axes }: VariantContext): number {
+function liveVectors({ axes }: VariantContext<CpuIsa>): number {
   const [chains, terms] = [axis(axes, 'chains'), axis(axes, 'terms')];
   let most = 0;
   for (let rows = 1; rows <= axis(axes, 'rows'); rows *= 2) {
@@ -40,7 +40,7 @@ function liveVectors({ axes }: VariantContext): number {
 }
 
 /** `width` names the size that is a weight row's length. */
-export function dotConstraints(width: string): readonly Constraint[] {
+export function dotConstraints(width: string): readonly Constraint<CpuIsa>[] {
   return [
     {
       name: 'registers',
@@ -80,7 +80,7 @@ export function dotConstraints(width: string): readonly Constraint[] {
 }
 
 /** Vector steps per unrolled iteration: whole cache lines, and every chain at least once. */
-function bodySteps(isa: Isa, params: Params, axes: AxisValues): number {
+function bodySteps(isa: CpuIsa, params: Params, axes: AxisValues): number {
   const step = 2 * ISA_SPECS[isa].lanes * weightBytes(params);
   return Math.max(Math.ceil(axis(axes, 'chains') / 2), Math.ceil(axis(axes, 'span') / step), Math.ceil(CACHE_LINE_BYTES / step));
 }
@@ -90,7 +90,7 @@ function blockElements(axes: AxisValues): number {
   return 16384 / axis(axes, 'rows');
 }
 
-export function dotView({ isa, params, axes }: VariantContext): Readonly<Record<string, unknown>> {
+export function dotView({ isa, params, axes }: VariantContext<CpuIsa>): Readonly<Record<string, unknown>> {
   const weight = { f32: 'float', f16: 'gk::f16', bf16: 'gk::bf16' }[dtypeParam(params)];
   return { weight, parts: partsOf(params), steps: bodySteps(isa, params, axes), xblock: blockElements(axes), hint: HINTS[axis(axes, 'hint')] };
 }
@@ -104,7 +104,7 @@ export function dotScratchBytes(params: Params, axes: AxisValues): number {
 }
 
 /** The order of additions: lanes, chains, the unrolled body, and blocks of x. */
-export function dotNumericsClass({ isa, params, axes }: VariantContext): string {
+export function dotNumericsClass({ isa, params, axes }: VariantContext<CpuIsa>): string {
   const terms = axis(axes, 'terms');
   const sums = terms > 0 ? `bf16x${terms}` : `fp32x${ISA_SPECS[isa].lanes}${isa === 'portable' ? '-unfused' : ''}`;
   return `${sums}-chains${axis(axes, 'chains')}-steps${bodySteps(isa, params, axes)}-block${blockElements(axes)}`;
@@ -122,7 +122,7 @@ export function dotBound(n: number, magnitude: number, params: Params): number {
  * Where nothing is tuned: chosen on a Zen 4 by reading random halves of 11008 neurons of 2 × 4096 bf16 weights, cold. Prefetching into level 2
  * (hint 1) is worth half again the speed of level 1 there; eight streams beat one, gathered or not; a second, nearer prefetch adds a tenth.
  */
-export function dotDefaults(form: { readonly isa: Isa; readonly params: Params }): AxisValues {
+export function dotDefaults(form: { readonly isa: CpuIsa; readonly params: Params }): AxisValues {
   switch (form.isa) {
     case 'portable':
       return withSpan(form, { streams: 2, span: 64, rows: 4, chains: 1, terms: 0, ahead: 8192, every: 1, again: 2048, hint: 1, unit: 16 });
@@ -134,6 +134,6 @@ export function dotDefaults(form: { readonly isa: Isa; readonly params: Params }
 }
 
 /** The same with the span rounded up to what the chains and the width of the weights need. */
-export function withSpan({ isa, params }: { readonly isa: Isa; readonly params: Params }, axes: AxisValues): AxisValues {
+export function withSpan({ isa, params }: { readonly isa: CpuIsa; readonly params: Params }, axes: AxisValues): AxisValues {
   return { ...axes, span: bodySteps(isa, params, axes) * 2 * ISA_SPECS[isa].lanes * weightBytes(params) };
 }

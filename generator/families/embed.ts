@@ -21,16 +21,19 @@ export const embed: Family = {
     f32Spec('x', 'output', (d) => [dim(d, 'rows'), dim(d, 'hidden')], '[rows, hidden]'),
   ],
   scalars: [intScalar('rows', 'tokens', { dynamic: true }), intScalar('hidden', 'model width'), intScalar('vocab', 'rows of the table')],
-  axes: [],
-  constraints: [],
-  template: 'cpu/embed.cc.hbs',
-  defaults: () => ({}),
-  launch: ({ dims }) => ({ phases: [{ name: 'rows', units: dim(dims, 'rows') }], scratchBytes: 0, workspaceBytes: 0 }),
+  cpu: {
+    kind: 'cpu',
+    axes: [],
+    constraints: [],
+    template: 'cpu/embed.cc.hbs',
+    defaults: () => ({}),
+    launch: ({ dims }) => ({ phases: [{ name: 'rows', units: dim(dims, 'rows') }], scratchBytes: 0, workspaceBytes: 0 }),
+    numericsClass: () => 'exact',
+  },
   cost: ({ dims, params }) => {
     const cells = dim(dims, 'rows') * dim(dims, 'hidden');
     return { readBytes: cells * weightBytes(params), writeBytes: cells * 4, flops: 0 };
   },
-  numericsClass: () => 'exact',
   makeInputs: ({ dims, params }, random) => {
     const vocab = dim(dims, 'vocab');
     // One id in eight lies outside the table, on either side.

@@ -68,16 +68,19 @@ export const ffActivation: Family = {
     intScalar('intermediate', 'neurons'),
     intScalar('activation', '0 silu, 1 gelu (erf), 2 gelu_pytorch_tanh, 3 relu'),
   ],
-  axes: [],
-  constraints: [],
-  template: 'cpu/ff_activation.cc.hbs',
-  defaults: () => ({}),
-  launch: ({ dims }) => ({ phases: [{ name: 'rows', units: dim(dims, 'rows') }], scratchBytes: 0, workspaceBytes: 0 }),
+  cpu: {
+    kind: 'cpu',
+    axes: [],
+    constraints: [],
+    template: 'cpu/ff_activation.cc.hbs',
+    defaults: () => ({}),
+    launch: ({ dims }) => ({ phases: [{ name: 'rows', units: dim(dims, 'rows') }], scratchBytes: 0, workspaceBytes: 0 }),
+    numericsClass: ({ isa }) => isa,
+  },
   cost: ({ dims, params }) => {
     const cells = dim(dims, 'rows') * dim(dims, 'intermediate');
     return { readBytes: cells * parts(params) * 4, writeBytes: cells * 4 + dim(dims, 'rows') * 4, flops: cells * 20 };
   },
-  numericsClass: ({ isa }) => isa,
   makeInputs: ({ dims, params }, random) => {
     const width = dim(dims, 'intermediate') * parts(params);
     const u = f32Tensor(dim(dims, 'rows') * width, random, 2);

@@ -29,33 +29,36 @@ export const ffCompact: Family = {
     intScalar('intermediate', 'rows of the source'),
     intScalar('k', 'rows to copy', { dynamic: true }),
   ],
-  axes: [
-    {
-      name: 'rows',
-      values: [1, 4, 16, 64],
-      doc: 'rows per work unit: 1 balances threads best, 64 gives each thread long runs of memory (64 rows of 2·4096 bf16 are 1 MiB)',
-    },
-    { name: 'stream', values: [0, 1], doc: '1 writes past the caches with non-temporal stores, which saves reading each target line first' },
-  ],
-  constraints: [
-    {
-      name: 'stream-needs-x86',
-      reason: 'non-temporal stores are x86 instructions; the portable kernel has plain C++ only',
-      holds: ({ isa, axes }) => axes['stream'] !== 1 || isa !== 'portable',
-    },
-  ],
-  template: 'cpu/ff_compact.cc.hbs',
-  defaults: ({ isa }) => ({ rows: 16, stream: isa === 'portable' ? 0 : 1 }),
-  launch: ({ dims }, { axes }) => ({
-    phases: [{ name: 'copy', units: ceilDiv(dim(dims, 'k'), dim(axes, 'rows')) }],
-    scratchBytes: 0,
-    workspaceBytes: 0,
-  }),
+  cpu: {
+    kind: 'cpu',
+    axes: [
+      {
+        name: 'rows',
+        values: [1, 4, 16, 64],
+        doc: 'rows per work unit: 1 balances threads best, 64 gives each thread long runs of memory (64 rows of 2·4096 bf16 are 1 MiB)',
+      },
+      { name: 'stream', values: [0, 1], doc: '1 writes past the caches with non-temporal stores, which saves reading each target line first' },
+    ],
+    constraints: [
+      {
+        name: 'stream-needs-x86',
+        reason: 'non-temporal stores are x86 instructions; the portable kernel has plain C++ only',
+        holds: ({ isa, axes }) => axes['stream'] !== 1 || isa !== 'portable',
+      },
+    ],
+    template: 'cpu/ff_compact.cc.hbs',
+    defaults: ({ isa }) => ({ rows: 16, stream: isa === 'portable' ? 0 : 1 }),
+    launch: ({ dims }, { axes }) => ({
+      phases: [{ name: 'copy', units: ceilDiv(dim(dims, 'k'), dim(axes, 'rows')) }],
+      scratchBytes: 0,
+      workspaceBytes: 0,
+    }),
+    numericsClass: () => 'exact',
+  },
   cost: ({ dims, params }) => {
     const bytes = dim(dims, 'k') * dim(dims, 'width') * weightBytes(params);
     return { readBytes: bytes + dim(dims, 'k') * 4, writeBytes: bytes, flops: 0 };
   },
-  numericsClass: () => 'exact',
   makeInputs: ({ dims, params }, random) => ({
     source: randomValues(dim(dims, 'intermediate') * dim(dims, 'width'), random, dtypeParam(params)),
     experts: ascendingExperts(dim(dims, 'k'), dim(dims, 'intermediate'), random),

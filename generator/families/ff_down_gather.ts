@@ -1,5 +1,5 @@
 import { ISA_SPECS } from '../isa.js';
-import { type Family, type Problem, type Random, type ReferenceOutput, type TensorValues, type VariantContext, WEIGHT_DTYPES } from '../types.js';
+import { type Family, type Problem, type Random, type ReferenceOutput, type TensorValues, type VariantContext, WEIGHT_DTYPES, type CpuIsa } from '../types.js';
 import { AGAIN_AXIS, AHEAD_AXIS, aheadConstraints, HINT_AXIS, HINTS } from './ahead.js';
 import {
   ascendingExperts, axis, ceilDiv, dim, dimOr, dtypeParam, F32_ROUNDING, f32Spec, f32Tensor, i32Spec, intScalar, numbers, randomValues, roundUp, sumBound,
@@ -11,13 +11,13 @@ import { CACHE_LINE_BYTES, VECTOR_REGISTERS } from './registers.js';
 const SUM_BLOCK = 512;
 
 /** Two vectors of sums and, for one row of h, its factors and the weights of a neuron; for more, the weights of all neurons and a factor. */
-function liveVectors({ axes }: VariantContext): number {
+function liveVectors({ axes }: VariantContext<CpuIsa>): number {
   const neurons = axis(axes, 'neurons');
   return 2 + Math.max(neurons + 2, axis(axes, 'rows') > 1 ? 2 * neurons + 1 : 0);
 }
 
 /** Vector steps per unrolled iteration: whole cache lines. */
-function bodySteps({ isa, params, axes }: VariantContext): number {
+function bodySteps({ isa, params, axes }: VariantContext<CpuIsa>): number {
   const step = 2 * ISA_SPECS[isa].lanes * weightBytes(params);
   return Math.ceil(Math.max(axis(axes, 'span'), CACHE_LINE_BYTES) / step);
 }
@@ -52,54 +52,59 @@ export const ffDownGather: Family = {
     intScalar('intermediate', 'neurons of the block'),
     intScalar('k', 'selected neurons', { dynamic: true }),
   ],
-  axes: [
-    { name: 'slices', values: [4, 8, 16, 32, 64], doc: 'contiguous slices of the selection, each with sums of its own; more balance threads, each costs a write and a read of y' },
-    { name: 'neurons', values: [1, 2, 4, 8], doc: 'rows of W2 added per pass over the sums; 4 loads and stores the sums a quarter as often, 1 reads memory strictly in order' },
-    { name: 'span', values: [64, 128, 256], doc: 'bytes of each stream per unrolled iteration' },
-    { name: 'rows', values: [1, 2, 4], doc: 'rows of h that share one load of the weights' },
-    { name: 'tile', values: [0, 1024, 2048, 4096], doc: 'columns per unit, 0 for all; 1024 keeps the sums of 4 rows in half of level 1' },
-    AHEAD_AXIS,
-    AGAIN_AXIS,
-    HINT_AXIS,
-  ],
-  constraints: [
-    {
-      name: 'registers',
-      reason: 'The weights of one step, two vectors of sums and the factors of one row must stay in vector registers (8 portable, 16 avx2, 32 avx512).',
-      holds: (context) => liveVectors(context) <= VECTOR_REGISTERS[context.isa],
+  cpu: {
+    kind: 'cpu',
+    axes: [
+      { name: 'slices', values: [4, 8, 16, 32, 64], doc: 'contiguous slices of the selection, each with sums of its own; more balance threads, each costs a write and a read of y' },
+      { name: 'neurons', values: [1, 2, 4, 8], doc: 'rows of W2 added per pass over the sums; 4 loads and stores the sums a quarter as often, 1 reads memory strictly in order' },
+      { name: 'span', values: [64, 128, 256], doc: 'bytes of each stream per unrolled iteration' },
+      { name: 'rows', values: [1, 2, 4], doc: 'rows of h that share one load of the weights' },
+      { name: 'tile', values: [0, 1024, 2048, 4096], doc: 'columns per unit, 0 for all; 1024 keeps the sums of 4 rows in half of level 1' },
+      AHEAD_AXIS,
+      AGAIN_AXIS,
+      HINT_AXIS,
+    ],
+    constraints: [
+      {
+        name: 'registers',
+        reason: 'The weights of one step, two vectors of sums and the factors of one row must stay in vector registers (8 portable, 16 avx2, 32 avx512).',
+        holds: (context) => liveVectors(context) <= VECTOR_REGISTERS[context.isa],
+      },
+      ...aheadConstraints('neurons'),
+      {
+        name: 'span-needs-steps',
+        reason: 'A span that a vector step rounds up anyway is the same kernel as a longer one: only the longest is kept.',
+        holds: (context) => bodySteps(context) * 2 * ISA_SPECS[context.isa].lanes * weightBytes(context.params) <= Math.max(axis(context.axes, 'span'), CACHE_LINE_BYTES),
+      },
+      {
+        name: 'tile-splits',
+        reason: 'A tile as wide as y is the same as no tile: only 0 is kept.',
+        holds: ({ axes, dims }) => axis(axes, 'tile') === 0 || dims === undefined || axis(axes, 'tile') < dimOr(dims, 'hidden', Infinity),
+      },
+    ],
+    template: 'cpu/ff_down_gather.cc.hbs',
+    // Chosen on a Zen 4 by reading random halves of 11008 rows of 4096 bf16 weights, cold.
+    defaults: ({ isa, params }) => {
+      const span = Math.max(CACHE_LINE_BYTES, 2 * ISA_SPECS[isa].lanes * weightBytes(params));
+      if (isa === 'portable') return { slices: 16, neurons: 2, span, rows: 1, tile: 0, ahead: 8192, again: 4096, hint: 1 };
+      if (isa === 'avx2') return { slices: 16, neurons: 4, span, rows: 1, tile: 0, ahead: 8192, again: 4096, hint: 1 };
+      return { slices: 16, neurons: 8, span: Math.max(128, span), rows: 4, tile: 0, ahead: 8192, again: 4096, hint: 1 };
     },
-    ...aheadConstraints('neurons'),
-    {
-      name: 'span-needs-steps',
-      reason: 'A span that a vector step rounds up anyway is the same kernel as a longer one: only the longest is kept.',
-      holds: (context) => bodySteps(context) * 2 * ISA_SPECS[context.isa].lanes * weightBytes(context.params) <= Math.max(axis(context.axes, 'span'), CACHE_LINE_BYTES),
+    launch: ({ dims }, { isa, axes }) => {
+      const [rows, hidden, k, tile] = [dim(dims, 'rows'), dim(dims, 'hidden'), dim(dims, 'k'), axis(axes, 'tile')];
+      const slices = Math.min(axis(axes, 'slices'), k);
+      const padded = roundUp(hidden, 2 * ISA_SPECS[isa].lanes);
+      return {
+        phases: [
+          { name: 'slices', units: rows === 0 ? 0 : slices * (tile > 0 ? ceilDiv(hidden, tile) : 1) },
+          { name: 'sum', units: rows * ceilDiv(padded, SUM_BLOCK) },
+        ],
+        scratchBytes: 0,
+        workspaceBytes: 4 * slices * rows * padded,
+      };
     },
-    {
-      name: 'tile-splits',
-      reason: 'A tile as wide as y is the same as no tile: only 0 is kept.',
-      holds: ({ axes, dims }) => axis(axes, 'tile') === 0 || dims === undefined || axis(axes, 'tile') < dimOr(dims, 'hidden', Infinity),
-    },
-  ],
-  template: 'cpu/ff_down_gather.cc.hbs',
-  // Chosen on a Zen 4 by reading random halves of 11008 rows of 4096 bf16 weights, cold.
-  defaults: ({ isa, params }) => {
-    const span = Math.max(CACHE_LINE_BYTES, 2 * ISA_SPECS[isa].lanes * weightBytes(params));
-    if (isa === 'portable') return { slices: 16, neurons: 2, span, rows: 1, tile: 0, ahead: 8192, again: 4096, hint: 1 };
-    if (isa === 'avx2') return { slices: 16, neurons: 4, span, rows: 1, tile: 0, ahead: 8192, again: 4096, hint: 1 };
-    return { slices: 16, neurons: 8, span: Math.max(128, span), rows: 4, tile: 0, ahead: 8192, again: 4096, hint: 1 };
-  },
-  launch: ({ dims }, { isa, axes }) => {
-    const [rows, hidden, k, tile] = [dim(dims, 'rows'), dim(dims, 'hidden'), dim(dims, 'k'), axis(axes, 'tile')];
-    const slices = Math.min(axis(axes, 'slices'), k);
-    const padded = roundUp(hidden, 2 * ISA_SPECS[isa].lanes);
-    return {
-      phases: [
-        { name: 'slices', units: rows === 0 ? 0 : slices * (tile > 0 ? ceilDiv(hidden, tile) : 1) },
-        { name: 'sum', units: rows * ceilDiv(padded, SUM_BLOCK) },
-      ],
-      scratchBytes: 0,
-      workspaceBytes: 4 * slices * rows * padded,
-    };
+    numericsClass: ({ isa, axes }) => `${isa === 'portable' ? 'unfused' : 'fp32'}-slices${axis(axes, 'slices')}`,
+    view: (context) => ({ hint: HINTS[axis(context.axes, 'hint')], span: bodySteps(context) }),
   },
   cost: ({ params, dims }) => {
     const [rows, hidden, k] = [dim(dims, 'rows'), dim(dims, 'hidden'), dim(dims, 'k')];
@@ -111,10 +116,8 @@ export const ffDownGather: Family = {
       flops: 2 * rows * k * hidden,
     };
   },
-  numericsClass: ({ isa, axes }) => `${isa === 'portable' ? 'unfused' : 'fp32'}-slices${axis(axes, 'slices')}`,
   makeInputs: downInputs,
   reference: downReference,
-  view: (context) => ({ hint: HINTS[axis(context.axes, 'hint')], span: bodySteps(context) }),
   raggedProblems: (params) => {
     const cases: readonly (readonly [rows: number, hidden: number, intermediate: number, k: number, bias: number, residual: number, dense: number])[] = [
       [1, 1, 1, 1, 0, 0, 0],

@@ -38,15 +38,20 @@ export const ffGateUpGather: Family = {
     intScalar('k', 'selected neurons', { dynamic: true }),
     intScalar('activation', '0 silu, 1 gelu, 2 gelu_pytorch_tanh, 3 relu', { fallback: 0 }),
   ],
-  axes: DOT_AXES,
-  constraints: dotConstraints('hidden'),
-  template: 'cpu/ff_gate_up_gather.cc.hbs',
-  defaults: dotDefaults,
-  launch: ({ params, dims }, { axes }) => ({
-    phases: [{ name: 'neurons', units: dim(dims, 'rows') === 0 ? 0 : ceilDiv(dim(dims, 'k'), axes['unit'] ?? 1) }],
-    scratchBytes: dotScratchBytes(params, axes),
-    workspaceBytes: 0,
-  }),
+  cpu: {
+    kind: 'cpu',
+    axes: DOT_AXES,
+    constraints: dotConstraints('hidden'),
+    template: 'cpu/ff_gate_up_gather.cc.hbs',
+    defaults: dotDefaults,
+    launch: ({ params, dims }, { axes }) => ({
+      phases: [{ name: 'neurons', units: dim(dims, 'rows') === 0 ? 0 : ceilDiv(dim(dims, 'k'), axes['unit'] ?? 1) }],
+      scratchBytes: dotScratchBytes(params, axes),
+      workspaceBytes: 0,
+    }),
+    numericsClass: dotNumericsClass,
+    view: dotView,
+  },
   cost: ({ params, dims }) => {
     const [rows, hidden, k, parts] = [dim(dims, 'rows'), dim(dims, 'hidden'), dim(dims, 'k'), partsOf(params)];
     const indices = dimOr(dims, 'dense', 0) === 1 ? 0 : 4 * k;
@@ -56,10 +61,8 @@ export const ffGateUpGather: Family = {
       flops: 2 * rows * k * parts * hidden,
     };
   },
-  numericsClass: dotNumericsClass,
   makeInputs: gateUpInputs,
   reference: gateUpReference,
-  view: dotView,
   raggedProblems: (params) => {
     const cases: readonly (readonly [rows: number, hidden: number, intermediate: number, k: number, activation: number, bias: number, dense: number])[] = [
       [1, 1, 1, 1, 0, 0, 0],

@@ -25,33 +25,36 @@ export const flockStatistic: Family = {
     f32Spec('s2', 'inout', (d) => [dim(d, 'intermediate')], '[F] running sums, zero before the first chunk'),
   ],
   scalars: [intScalar('rows', 'tokens of the chunk', { dynamic: true }), intScalar('intermediate', 'neurons')],
-  axes: [
-    {
-      name: 'tile',
-      values: [256, 512, 1024, 2048],
-      doc: 'columns per work unit: each row is read in pieces of tile·4 bytes; 1024 is one page, 256 spreads a small F over more threads',
-    },
-  ],
-  constraints: [
-    {
-      name: 'sums-in-l1',
-      reason: 'the sums of a tile are read and written once per 8 rows and must stay in a first-level cache of 32 KiB beside the rows',
-      holds: ({ axes }) => dim(axes, 'tile') * 4 <= 16384,
-    },
-  ],
-  template: 'cpu/flock_statistic.cc.hbs',
-  defaults: () => ({ tile: 512 }),
-  launch: ({ dims }, { axes }) => ({
-    phases: [{ name: 'columns', units: ceilDiv(dim(dims, 'intermediate'), dim(axes, 'tile')) }],
-    scratchBytes: dim(axes, 'tile') * 4,
-    workspaceBytes: 0,
-  }),
+  cpu: {
+    kind: 'cpu',
+    axes: [
+      {
+        name: 'tile',
+        values: [256, 512, 1024, 2048],
+        doc: 'columns per work unit: each row is read in pieces of tile·4 bytes; 1024 is one page, 256 spreads a small F over more threads',
+      },
+    ],
+    constraints: [
+      {
+        name: 'sums-in-l1',
+        reason: 'the sums of a tile are read and written once per 8 rows and must stay in a first-level cache of 32 KiB beside the rows',
+        holds: ({ axes }) => dim(axes, 'tile') * 4 <= 16384,
+      },
+    ],
+    template: 'cpu/flock_statistic.cc.hbs',
+    defaults: () => ({ tile: 512 }),
+    launch: ({ dims }, { axes }) => ({
+      phases: [{ name: 'columns', units: ceilDiv(dim(dims, 'intermediate'), dim(axes, 'tile')) }],
+      scratchBytes: dim(axes, 'tile') * 4,
+      workspaceBytes: 0,
+    }),
+    // A column's sum does not depend on the tile it lies in; whether the addition is fused does matter.
+    numericsClass: ({ isa }) => (isa === 'portable' ? 'separate' : 'fused'),
+  },
   cost: ({ dims }) => {
     const [rows, columns] = [dim(dims, 'rows'), dim(dims, 'intermediate')];
     return { readBytes: (rows * columns + rows + columns) * 4, writeBytes: columns * 4, flops: rows * columns * 3 };
   },
-  // A column's sum does not depend on the tile it lies in; whether the addition is fused does matter.
-  numericsClass: ({ isa }) => (isa === 'portable' ? 'separate' : 'fused'),
   makeInputs: ({ dims }, random) => {
     const [rows, columns] = [dim(dims, 'rows'), dim(dims, 'intermediate')];
     const h = f32Tensor(rows * columns, random);

@@ -1,11 +1,11 @@
 import { ISA_SPECS } from '../isa.js';
-import { type Family, type VariantContext, WEIGHT_DTYPES } from '../types.js';
+import { type Family, type VariantContext, WEIGHT_DTYPES, type CpuIsa } from '../types.js';
 import { axis, ceilDiv, dim, f32Spec, intScalar, sumBound, weightSpec } from './common.js';
 import { linearCost, linearInputs, linearReference } from './linear_gemv.js';
 import { L1_BYTES, L2_BYTES, VECTOR_REGISTERS } from './registers.js';
 
 /** Outputs per packed panel of weights. */
-function panelWidth({ isa, axes }: Pick<VariantContext, 'isa' | 'axes'>): number {
+function panelWidth({ isa, axes }: Pick<VariantContext<CpuIsa>, 'isa' | 'axes'>): number {
   return axis(axes, 'tilevectors') * ISA_SPECS[isa].lanes;
 }
 
@@ -38,58 +38,61 @@ export const linearGemm: Family = {
     intScalar('in', 'elements of a row of x'),
     intScalar('out', 'elements of a row of y'),
   ],
-  axes: [
-    { name: 'tilerows', values: [4, 6, 8, 12, 14], doc: 'rows of y in the register tile; each takes one broadcast per step of the depth' },
-    { name: 'tilevectors', values: [1, 2, 3, 4], doc: 'vectors of y per row in the register tile; 14 rows × 2 vectors fill 28 of 32 registers' },
-    { name: 'depth', values: [64, 128, 192, 256, 384], doc: 'inputs per packed block; deeper blocks add into y less often, shallower ones keep the panel in level 1' },
-    { name: 'panels', values: [1, 2, 4, 8], doc: 'panels of weights per work unit: more reuse the block of x, fewer balance threads' },
-    { name: 'blockrows', values: [64, 128, 256, 512], doc: 'rows of x per work unit: more rows share the packing of a panel' },
-    { name: 'unroll', values: [1, 2, 4], doc: 'steps of the depth per iteration of the inner loop' },
-  ],
-  constraints: [
-    {
-      name: 'registers',
-      reason: 'The tile of sums, one row of weights and one broadcast must stay in vector registers (8 portable, 16 avx2, 32 avx512).',
-      holds: ({ isa, axes }) => (axis(axes, 'tilerows') + 1) * axis(axes, 'tilevectors') + 1 <= VECTOR_REGISTERS[isa],
+  cpu: {
+    kind: 'cpu',
+    axes: [
+      { name: 'tilerows', values: [4, 6, 8, 12, 14], doc: 'rows of y in the register tile; each takes one broadcast per step of the depth' },
+      { name: 'tilevectors', values: [1, 2, 3, 4], doc: 'vectors of y per row in the register tile; 14 rows × 2 vectors fill 28 of 32 registers' },
+      { name: 'depth', values: [64, 128, 192, 256, 384], doc: 'inputs per packed block; deeper blocks add into y less often, shallower ones keep the panel in level 1' },
+      { name: 'panels', values: [1, 2, 4, 8], doc: 'panels of weights per work unit: more reuse the block of x, fewer balance threads' },
+      { name: 'blockrows', values: [64, 128, 256, 512], doc: 'rows of x per work unit: more rows share the packing of a panel' },
+      { name: 'unroll', values: [1, 2, 4], doc: 'steps of the depth per iteration of the inner loop' },
+    ],
+    constraints: [
+      {
+        name: 'registers',
+        reason: 'The tile of sums, one row of weights and one broadcast must stay in vector registers (8 portable, 16 avx2, 32 avx512).',
+        holds: ({ isa, axes }) => (axis(axes, 'tilerows') + 1) * axis(axes, 'tilevectors') + 1 <= VECTOR_REGISTERS[isa],
+      },
+      {
+        name: 'latency',
+        reason: 'A multiply-add takes 4 cycles and two may start in each: with fewer than 8 independent sums the unit idles (the portable layer has no room for 8).',
+        holds: ({ isa, axes }) => axis(axes, 'tilerows') * axis(axes, 'tilevectors') >= (isa === 'portable' ? 4 : 8),
+      },
+      {
+        name: 'panel-in-l1',
+        reason: 'A packed panel of weights is read once per tile of rows: it must fit in a 32 KiB level 1.',
+        holds: (context) => axis(context.axes, 'depth') * panelWidth(context) * 4 <= L1_BYTES,
+      },
+      {
+        name: 'block-in-l2',
+        reason: 'The block of x is read once per panel of weights: it must fit in half of a 512 KiB level 2.',
+        holds: ({ axes }) => axis(axes, 'blockrows') * axis(axes, 'depth') * 4 <= L2_BYTES / 2,
+      },
+    ],
+    template: 'cpu/linear_gemm.cc.hbs',
+    defaults: ({ isa }) => {
+      if (isa === 'portable') return { tilerows: 4, tilevectors: 1, depth: 256, panels: 4, blockrows: 256, unroll: 1 };
+      if (isa === 'avx2') return { tilerows: 4, tilevectors: 3, depth: 256, panels: 4, blockrows: 256, unroll: 2 };
+      return { tilerows: 8, tilevectors: 2, depth: 256, panels: 4, blockrows: 256, unroll: 4 };
     },
-    {
-      name: 'latency',
-      reason: 'A multiply-add takes 4 cycles and two may start in each: with fewer than 8 independent sums the unit idles (the portable layer has no room for 8).',
-      holds: ({ isa, axes }) => axis(axes, 'tilerows') * axis(axes, 'tilevectors') >= (isa === 'portable' ? 4 : 8),
+    launch: ({ dims }, { isa, axes }) => {
+      const [rows, width, out] = [dim(dims, 'rows'), dim(dims, 'in'), dim(dims, 'out')];
+      const tileRows = axis(axes, 'tilerows');
+      const blockRows = Math.floor(axis(axes, 'blockrows') / tileRows) * tileRows;
+      const panel = panelWidth({ isa, axes });
+      return {
+        phases: [
+          { name: 'pack x', units: ceilDiv(rows, tileRows) },
+          { name: 'multiply', units: ceilDiv(rows, blockRows) * ceilDiv(out, panel * axis(axes, 'panels')) },
+        ],
+        scratchBytes: axis(axes, 'depth') * panel * 4,
+        workspaceBytes: 4 * ceilDiv(rows, tileRows) * tileRows * width,
+      };
     },
-    {
-      name: 'panel-in-l1',
-      reason: 'A packed panel of weights is read once per tile of rows: it must fit in a 32 KiB level 1.',
-      holds: (context) => axis(context.axes, 'depth') * panelWidth(context) * 4 <= L1_BYTES,
-    },
-    {
-      name: 'block-in-l2',
-      reason: 'The block of x is read once per panel of weights: it must fit in half of a 512 KiB level 2.',
-      holds: ({ axes }) => axis(axes, 'blockrows') * axis(axes, 'depth') * 4 <= L2_BYTES / 2,
-    },
-  ],
-  template: 'cpu/linear_gemm.cc.hbs',
-  defaults: ({ isa }) => {
-    if (isa === 'portable') return { tilerows: 4, tilevectors: 1, depth: 256, panels: 4, blockrows: 256, unroll: 1 };
-    if (isa === 'avx2') return { tilerows: 4, tilevectors: 3, depth: 256, panels: 4, blockrows: 256, unroll: 2 };
-    return { tilerows: 8, tilevectors: 2, depth: 256, panels: 4, blockrows: 256, unroll: 4 };
-  },
-  launch: ({ dims }, { isa, axes }) => {
-    const [rows, width, out] = [dim(dims, 'rows'), dim(dims, 'in'), dim(dims, 'out')];
-    const tileRows = axis(axes, 'tilerows');
-    const blockRows = Math.floor(axis(axes, 'blockrows') / tileRows) * tileRows;
-    const panel = panelWidth({ isa, axes });
-    return {
-      phases: [
-        { name: 'pack x', units: ceilDiv(rows, tileRows) },
-        { name: 'multiply', units: ceilDiv(rows, blockRows) * ceilDiv(out, panel * axis(axes, 'panels')) },
-      ],
-      scratchBytes: axis(axes, 'depth') * panel * 4,
-      workspaceBytes: 4 * ceilDiv(rows, tileRows) * tileRows * width,
-    };
+    numericsClass: ({ isa, axes }) => `${isa === 'portable' ? 'unfused' : 'fp32'}-depth${axis(axes, 'depth')}`,
   },
   cost: linearCost,
-  numericsClass: ({ isa, axes }) => `${isa === 'portable' ? 'unfused' : 'fp32'}-depth${axis(axes, 'depth')}`,
   makeInputs: linearInputs,
   reference: (problem, inputs) =>
     linearReference(problem, inputs, (magnitude) => sumBound(dim(problem.dims, 'in'), magnitude), problem.params['layout'] === 'inout'),

@@ -30,21 +30,24 @@ export const linearGemv: Family = {
     intScalar('in', 'elements of a row of x'),
     intScalar('out', 'elements of a row of y'),
   ],
-  axes: DOT_AXES,
-  constraints: dotConstraints('in'),
-  template: 'cpu/linear_gemv.cc.hbs',
-  // Dense rows follow one another in memory: two streams keep the hardware prefetcher in step, and short rows need a shorter distance.
-  defaults: (form) => (form.isa === 'avx512' || form.isa === 'avx512bf16' ? withSpan(form, { ...dotDefaults(form), streams: 2, span: 128, chains: 4 }) : dotDefaults(form)),
-  launch: ({ params, dims }, { axes }) => ({
-    phases: [{ name: 'rows of w', units: dim(dims, 'rows') === 0 ? 0 : ceilDiv(dim(dims, 'out'), axes['unit'] ?? 1) }],
-    scratchBytes: dotScratchBytes(params, axes),
-    workspaceBytes: 0,
-  }),
+  cpu: {
+    kind: 'cpu',
+    axes: DOT_AXES,
+    constraints: dotConstraints('in'),
+    template: 'cpu/linear_gemv.cc.hbs',
+    // Dense rows follow one another in memory: two streams keep the hardware prefetcher in step, and short rows need a shorter distance.
+    defaults: (form) => (form.isa === 'avx512' || form.isa === 'avx512bf16' ? withSpan(form, { ...dotDefaults(form), streams: 2, span: 128, chains: 4 }) : dotDefaults(form)),
+    launch: ({ params, dims }, { axes }) => ({
+      phases: [{ name: 'rows of w', units: dim(dims, 'rows') === 0 ? 0 : ceilDiv(dim(dims, 'out'), axes['unit'] ?? 1) }],
+      scratchBytes: dotScratchBytes(params, axes),
+      workspaceBytes: 0,
+    }),
+    numericsClass: dotNumericsClass,
+    view: dotView,
+  },
   cost: linearCost,
-  numericsClass: dotNumericsClass,
   makeInputs: linearInputs,
   reference: (problem, inputs) => linearReference(problem, inputs, (magnitude) => dotBound(dim(problem.dims, 'in'), magnitude, problem.params)),
-  view: dotView,
   raggedProblems: (params) => {
     const cases: readonly (readonly [rows: number, width: number, out: number, bias: number, residual: number])[] = [
       [1, 1, 1, 0, 0],

@@ -26,20 +26,23 @@ export const neuronMagnitude: Family = {
     f32Spec('score', 'output', (d) => [dim(d, 'intermediate')], '[F]'),
   ],
   scalars: [intScalar('hidden', 'model width'), intScalar('intermediate', 'neurons')],
-  axes: [{ name: 'rows', values: [4, 16, 64], doc: 'neurons per work unit: 16 gated rows of 4096 bf16 are 256 KiB read in one stream' }],
-  constraints: [],
-  template: 'cpu/neuron_magnitude.cc.hbs',
-  defaults: () => ({ rows: 16 }),
-  launch: ({ dims }, { axes }) => ({
-    phases: [{ name: 'neurons', units: ceilDiv(dim(dims, 'intermediate'), dim(axes, 'rows')) }],
-    scratchBytes: 0,
-    workspaceBytes: 0,
-  }),
+  cpu: {
+    kind: 'cpu',
+    axes: [{ name: 'rows', values: [4, 16, 64], doc: 'neurons per work unit: 16 gated rows of 4096 bf16 are 256 KiB read in one stream' }],
+    constraints: [],
+    template: 'cpu/neuron_magnitude.cc.hbs',
+    defaults: () => ({ rows: 16 }),
+    launch: ({ dims }, { axes }) => ({
+      phases: [{ name: 'neurons', units: ceilDiv(dim(dims, 'intermediate'), dim(axes, 'rows')) }],
+      scratchBytes: 0,
+      workspaceBytes: 0,
+    }),
+    numericsClass: ({ isa }) => isa,
+  },
   cost: ({ dims, params }) => {
     const weights = dim(dims, 'intermediate') * parts(params) * dim(dims, 'hidden');
     return { readBytes: weights * weightBytes(params), writeBytes: dim(dims, 'intermediate') * 4, flops: 2 * weights };
   },
-  numericsClass: ({ isa }) => isa,
   makeInputs: ({ dims, params }, random) => ({
     w_in: randomValues(dim(dims, 'intermediate') * parts(params) * dim(dims, 'hidden'), random, dtypeParam(params), 0.1),
   }),

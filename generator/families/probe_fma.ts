@@ -18,22 +18,25 @@ export const probeFma: Family = {
   ],
   tensors: [f32Spec('sink', 'output', (d) => [dim(d, 'units')], '[units] the mean of all lanes: 1')],
   scalars: [intScalar('iterations', 'iterations per unit'), intScalar('units', 'work units')],
-  axes: [{ name: 'chains', values: [4, 6, 8, 12, 16, 24], doc: 'independent vectors in registers; 8 or more hide a latency of 4 at two per cycle' }],
-  constraints: [
-    {
-      name: 'registers',
-      reason: 'The chains and the one constant must fit in vector registers (8 portable, 16 avx2, 32 avx512).',
-      holds: ({ isa, axes }) => (axes['chains'] ?? 0) + 1 <= VECTOR_REGISTERS[isa],
-    },
-  ],
-  template: 'cpu/probe_fma.cc.hbs',
-  defaults: ({ isa }) => ({ chains: isa === 'portable' ? 6 : 12 }),
-  launch: ({ dims }) => ({ phases: [{ name: 'units', units: dim(dims, 'units') }], scratchBytes: 0, workspaceBytes: 0 }),
+  cpu: {
+    kind: 'cpu',
+    axes: [{ name: 'chains', values: [4, 6, 8, 12, 16, 24], doc: 'independent vectors in registers; 8 or more hide a latency of 4 at two per cycle' }],
+    constraints: [
+      {
+        name: 'registers',
+        reason: 'The chains and the one constant must fit in vector registers (8 portable, 16 avx2, 32 avx512).',
+        holds: ({ isa, axes }) => (axes['chains'] ?? 0) + 1 <= VECTOR_REGISTERS[isa],
+      },
+    ],
+    template: 'cpu/probe_fma.cc.hbs',
+    defaults: ({ isa }) => ({ chains: isa === 'portable' ? 6 : 12 }),
+    launch: ({ dims }) => ({ phases: [{ name: 'units', units: dim(dims, 'units') }], scratchBytes: 0, workspaceBytes: 0 }),
+    numericsClass: () => 'exact',
+    view: () => ({ work: PROBE_FMA_WORK }),
+  },
   cost: ({ dims }) => ({ readBytes: 0, writeBytes: 4 * dim(dims, 'units'), flops: 2 * PROBE_FMA_WORK * dim(dims, 'iterations') * dim(dims, 'units') }),
-  numericsClass: () => 'exact',
   makeInputs: () => ({}),
   reference: ({ dims }) => ({ sink: { values: new Float64Array(dim(dims, 'units')).fill(1), bound: 0 } }),
-  view: () => ({ work: PROBE_FMA_WORK }),
   raggedProblems: () => [
     { family: 'probe_fma', params: {}, dims: { iterations: 1, units: 1 } },
     { family: 'probe_fma', params: {}, dims: { iterations: 7, units: 5 } },

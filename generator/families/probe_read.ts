@@ -19,37 +19,41 @@ export const probeRead: Family = {
     f32Spec('sink', 'output', (d) => [ceilDiv(dim(d, 'n'), PROBE_READ_SPAN)], '[n / 65536 rounded up]'),
   ],
   scalars: [intScalar('n', 'numbers in the buffer')],
-  axes: [
-    { name: 'chains', values: [4, 8, 16], doc: 'independent sums; with 8 an iteration reads 8 vectors' },
-    { name: 'ahead', values: [0, 512, 1024, 2048, 4096, 8192], doc: 'bytes ahead that are prefetched; 0 leaves it to the hardware' },
-    HINT_AXIS,
-  ],
-  constraints: [
-    HINT_NEEDS_PREFETCH,
-    {
-      name: 'prefetch-fits-l1',
-      reason: 'Lines prefetched into level 1 must still be there when they are read: at most half of 32 KiB ahead.',
-      holds: ({ axes }) => (axes['ahead'] ?? 0) <= L1_BYTES / 2,
-    },
-    {
-      name: 'registers',
-      reason: 'The sums must fit in vector registers: 16 need the 32 of AVX-512; the portable layer has 8 of its vectors.',
-      holds: ({ isa, axes }) => (axes['chains'] ?? 0) <= (isa === 'portable' ? 4 : isa === 'avx2' ? 8 : 16),
-    },
-  ],
-  template: 'cpu/probe_read.cc.hbs',
-  defaults: ({ isa }) => ({ chains: isa === 'portable' ? 4 : 8, ahead: 4096, hint: 1 }),
-  launch: ({ dims }) => ({
-    phases: [{ name: 'stretches', units: ceilDiv(dim(dims, 'n'), PROBE_READ_SPAN) }],
-    scratchBytes: 0,
-    workspaceBytes: 0,
-  }),
+  cpu: {
+    kind: 'cpu',
+    axes: [
+      { name: 'chains', values: [4, 8, 16], doc: 'independent sums; with 8 an iteration reads 8 vectors' },
+      { name: 'ahead', values: [0, 512, 1024, 2048, 4096, 8192], doc: 'bytes ahead that are prefetched; 0 leaves it to the hardware' },
+      HINT_AXIS,
+    ],
+    constraints: [
+      HINT_NEEDS_PREFETCH,
+      {
+        name: 'prefetch-fits-l1',
+        reason: 'Lines prefetched into level 1 must still be there when they are read: at most half of 32 KiB ahead.',
+        holds: ({ axes }) => (axes['ahead'] ?? 0) <= L1_BYTES / 2,
+      },
+      {
+        name: 'registers',
+        reason: 'The sums must fit in vector registers: 16 need the 32 of AVX-512; the portable layer has 8 of its vectors.',
+        holds: ({ isa, axes }) => (axes['chains'] ?? 0) <= (isa === 'portable' ? 4 : isa === 'avx2' ? 8 : 16),
+      },
+    ],
+    template: 'cpu/probe_read.cc.hbs',
+    defaults: ({ isa }) => ({ chains: isa === 'portable' ? 4 : 8, ahead: 4096, hint: 1 }),
+    launch: ({ dims }) => ({
+      phases: [{ name: 'stretches', units: ceilDiv(dim(dims, 'n'), PROBE_READ_SPAN) }],
+      scratchBytes: 0,
+      workspaceBytes: 0,
+    }),
+    numericsClass: ({ isa, axes }) => `${isa}-chains${axes['chains'] ?? 0}`,
+    view: ({ axes }) => ({ span: PROBE_READ_SPAN, hint: HINTS[axes['hint'] ?? 0] }),
+  },
   cost: ({ dims }) => ({
     readBytes: 4 * dim(dims, 'n'),
     writeBytes: 4 * ceilDiv(dim(dims, 'n'), PROBE_READ_SPAN),
     flops: dim(dims, 'n'),
   }),
-  numericsClass: ({ isa, axes }) => `${isa}-chains${axes['chains'] ?? 0}`,
   makeInputs: ({ dims }, random) => ({ source: f32Tensor(dim(dims, 'n'), random) }),
   reference: ({ dims }, inputs) => {
     const source = numbers(inputs, 'source');
@@ -62,6 +66,5 @@ export const probeRead: Family = {
     }
     return { sink: { values, bound } };
   },
-  view: ({ axes }) => ({ span: PROBE_READ_SPAN, hint: HINTS[axes['hint'] ?? 0] }),
   raggedProblems: () => [1, 15, 33, 1000, 65536, 65537, 200001].map((n) => ({ family: 'probe_read', params: {}, dims: { n } })),
 };

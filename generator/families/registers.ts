@@ -1,9 +1,9 @@
-import type { Isa } from '../types.js';
+import type { CpuIsa } from '../types.js';
 
 /** What kernels may count on in a core, by instruction set. Constraints compute with these numbers and state them in their reasons. */
 
 /** Vectors of the SIMD layer that fit in registers. The portable layer's 8 lanes take two 128-bit registers of a baseline CPU. */
-export const VECTOR_REGISTERS: Readonly<Record<Isa, number>> = { portable: 8, avx2: 16, avx512: 32, avx512bf16: 32 };
+export const VECTOR_REGISTERS: Readonly<Record<CpuIsa, number>> = { portable: 8, avx2: 16, avx512: 32, avx512bf16: 32 };
 
 /** The smallest level-1 data cache of CPUs that people run models on. */
 export const L1_BYTES = 32 * 1024;

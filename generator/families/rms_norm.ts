@@ -36,16 +36,19 @@ export const rmsNorm: Family = {
     intScalar('hidden', 'model width'),
     { name: 'eps', type: 'float', value: () => EPS, doc: 'added to the mean square' },
   ],
-  axes: [],
-  constraints: [],
-  template: 'cpu/rms_norm.cc.hbs',
-  defaults: () => ({}),
-  launch: ({ dims }) => ({ phases: [{ name: 'rows', units: dim(dims, 'rows') }], scratchBytes: 0, workspaceBytes: 0 }),
+  cpu: {
+    kind: 'cpu',
+    axes: [],
+    constraints: [],
+    template: 'cpu/rms_norm.cc.hbs',
+    defaults: () => ({}),
+    launch: ({ dims }) => ({ phases: [{ name: 'rows', units: dim(dims, 'rows') }], scratchBytes: 0, workspaceBytes: 0 }),
+    numericsClass: ({ isa }) => isa,
+  },
   cost: ({ dims }) => {
     const cells = dim(dims, 'rows') * dim(dims, 'hidden');
     return { readBytes: cells * 4 + dim(dims, 'hidden') * 4, writeBytes: cells * 4, flops: cells * 4 };
   },
-  numericsClass: ({ isa }) => isa,
   makeInputs: ({ dims }, random) => ({
     x: f32Tensor(totalRows(dims) * dim(dims, 'hidden'), random),
     weight: f32Tensor(dim(dims, 'hidden'), random),

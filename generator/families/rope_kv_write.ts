@@ -40,21 +40,24 @@ export const ropeKvWrite: Family = {
     intScalar('head_dim', 'numbers per head'),
     intScalar('capacity', 'rows per head in the caches'),
   ],
-  axes: [],
-  constraints: [],
-  template: 'cpu/rope_kv_write.cc.hbs',
-  defaults: () => ({}),
-  launch: ({ dims }) => ({
-    phases: [{ name: 'rows', units: dim(dims, 'rows') }],
-    scratchBytes: 0,
-    workspaceBytes: dim(dims, 'rows') * dim(dims, 'head_dim') * 4,
-  }),
+  cpu: {
+    kind: 'cpu',
+    axes: [],
+    constraints: [],
+    template: 'cpu/rope_kv_write.cc.hbs',
+    defaults: () => ({}),
+    launch: ({ dims }) => ({
+      phases: [{ name: 'rows', units: dim(dims, 'rows') }],
+      scratchBytes: 0,
+      workspaceBytes: dim(dims, 'rows') * dim(dims, 'head_dim') * 4,
+    }),
+    // Which elements are left to the scalar loop, which does not fuse, depends on the vector width.
+    numericsClass: ({ isa }) => isa,
+  },
   cost: ({ dims }) => {
     const bytes = dim(dims, 'rows') * qkvWidth(dims) * 4;
     return { readBytes: bytes + dim(dims, 'head_dim') * 2, writeBytes: bytes, flops: (bytes / 4) * 3 };
   },
-  // Which elements are left to the scalar loop, which does not fuse, depends on the vector width.
-  numericsClass: ({ isa }) => isa,
   makeInputs: ({ dims }, random) => {
     const [half, cache] = [dim(dims, 'head_dim') / 2, cacheShape(dims).reduce((a, b) => a * b, 1)];
     return {

@@ -154,31 +154,34 @@ export const sample: Family = {
     i32Spec('seen', 'inout', (d) => [dim(d, 'vocab')], '[vocab] not zero where a token has occurred; the chosen one is marked'),
   ],
   scalars: [intScalar('vocab', 'logits'), intScalar('advance', 'added to the position')],
-  axes: [
-    {
-      name: 'block',
-      values: [2048, 4096, 8192, 16384],
-      doc: 'tokens per work unit of the first two phases: 4096 cuts a vocabulary of 32000 into 8 units; the smaller, the shorter the search for the winner',
+  cpu: {
+    kind: 'cpu',
+    axes: [
+      {
+        name: 'block',
+        values: [2048, 4096, 8192, 16384],
+        doc: 'tokens per work unit of the first two phases: 4096 cuts a vocabulary of 32000 into 8 units; the smaller, the shorter the search for the winner',
+      },
+    ],
+    constraints: [],
+    template: 'cpu/sample.cc.hbs',
+    defaults: () => ({ block: 4096 }),
+    launch: ({ dims }, { axes }) => {
+      const blocks = ceilDiv(dim(dims, 'vocab'), dim(axes, 'block'));
+      return {
+        phases: [
+          { name: 'largest', units: blocks },
+          { name: 'weights', units: blocks },
+          { name: 'choose', units: 1 },
+        ],
+        scratchBytes: 4 * 2048 * 8,
+        workspaceBytes: blocks * 16 + dim(dims, 'vocab') * 12,
+      };
     },
-  ],
-  constraints: [],
-  template: 'cpu/sample.cc.hbs',
-  defaults: () => ({ block: 4096 }),
-  launch: ({ dims }, { axes }) => {
-    const blocks = ceilDiv(dim(dims, 'vocab'), dim(axes, 'block'));
-    return {
-      phases: [
-        { name: 'largest', units: blocks },
-        { name: 'weights', units: blocks },
-        { name: 'choose', units: 1 },
-      ],
-      scratchBytes: 4 * 2048 * 8,
-      workspaceBytes: blocks * 16 + dim(dims, 'vocab') * 12,
-    };
+    // Sums of weights are cut by blocks; the exponential differs in its last bit between instruction sets.
+    numericsClass: ({ isa, axes }) => `${isa}-block${String(axes['block'])}`,
   },
   cost: ({ dims }) => ({ readBytes: dim(dims, 'vocab') * 4, writeBytes: 16, flops: dim(dims, 'vocab') }),
-  // Sums of weights are cut by blocks; the exponential differs in its last bit between instruction sets.
-  numericsClass: ({ isa, axes }) => `${isa}-block${String(axes['block'])}`,
   makeInputs: ({ dims }, random) => {
     const vocab = dim(dims, 'vocab');
     const kind = kindOf(dims);

@@ -55,26 +55,29 @@ export const selectTopk: Family = {
     i32Spec('experts', 'inout', (d) => [dim(d, 'layers'), dim(d, 'intermediate')], '[layers, F]; the first k of each row are written'),
   ],
   scalars: [intScalar('layers', 'rows of scores'), intScalar('intermediate', 'scores per layer'), intScalar('k', 'neurons to keep', { dynamic: true })],
-  axes: [
-    {
-      name: 'bits',
-      values: [8, 11],
-      doc: 'bits of the score that one pass over the row looks at: 8 takes four passes with a histogram of 1 KiB, 11 takes three with 8 KiB',
-    },
-  ],
-  constraints: [],
-  template: 'cpu/select_topk.cc.hbs',
-  defaults: () => ({ bits: 11 }),
-  launch: ({ dims }, { axes }) => ({
-    phases: [{ name: 'layers', units: dim(dims, 'layers') }],
-    scratchBytes: 4 * 2 ** dim(axes, 'bits') * 4,
-    workspaceBytes: 0,
-  }),
+  cpu: {
+    kind: 'cpu',
+    axes: [
+      {
+        name: 'bits',
+        values: [8, 11],
+        doc: 'bits of the score that one pass over the row looks at: 8 takes four passes with a histogram of 1 KiB, 11 takes three with 8 KiB',
+      },
+    ],
+    constraints: [],
+    template: 'cpu/select_topk.cc.hbs',
+    defaults: () => ({ bits: 11 }),
+    launch: ({ dims }, { axes }) => ({
+      phases: [{ name: 'layers', units: dim(dims, 'layers') }],
+      scratchBytes: 4 * 2 ** dim(axes, 'bits') * 4,
+      workspaceBytes: 0,
+    }),
+    numericsClass: () => 'exact',
+  },
   cost: ({ dims }) => {
     const cells = dim(dims, 'layers') * dim(dims, 'intermediate');
     return { readBytes: cells * 4, writeBytes: dim(dims, 'layers') * dim(dims, 'k') * 4, flops: 0 };
   },
-  numericsClass: () => 'exact',
   makeInputs: ({ dims }, random) => {
     const cells = dim(dims, 'layers') * dim(dims, 'intermediate');
     const kind = SCORE_KINDS[dimOr(dims, 'kind', 0)] ?? 'uniform';
