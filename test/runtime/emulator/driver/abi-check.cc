@@ -15,6 +15,10 @@ constexpr unsigned int kHostAllocFlags[] = {ours::CU_MEMHOSTALLOC_PORTABLE, ours
 #undef CU_LAUNCH_PARAM_BUFFER_POINTER
 #undef CU_LAUNCH_PARAM_BUFFER_SIZE
 #include <cuda.h>
+#ifdef cuEventElapsedTime  // since 12.8 the name stands for a newer form with the same parameters; drivers export both
+#undef cuEventElapsedTime
+extern "C" decltype(::cuEventElapsedTime_v2) cuEventElapsedTime;
+#endif
 
 namespace {
 
