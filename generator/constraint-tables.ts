@@ -1,4 +1,5 @@
-import type { AxisSpec, AxisValues, Constraint, Dims, Family, Isa, Params } from './types.js';
+import { targetOf } from './targets.js';
+import type { AxisSpec, AxisValues, Constraint, Family, Isa, Params, VariantContext } from './types.js';
 
 /** A point of a raw space: for every axis, the index of its value. */
 export type Point = ArrayLike<number>;
@@ -13,12 +14,16 @@ const LARGEST_TABLE = 2 ** 16;
  * One test per constraint of a family. A constraint reads a few axes only, so it is evaluated once per combination of those and looked
  * up everywhere else: spaces of 10⁵ points are counted in milliseconds instead of seconds. Constraints are pure functions of what they read.
  */
-export function pointTests(family: Family, form: { readonly isa: Isa; readonly params: Params }, dims: Dims | undefined): readonly PointTest[] {
-  const context = { isa: form.isa, params: form.params, ...(dims === undefined ? {} : { dims }) };
-  return family.constraints.map((constraint) => pointTest(constraint, family.axes, context));
+export function pointTests(
+  family: Family,
+  form: { readonly isa: Isa; readonly params: Params },
+  fixed: Pick<VariantContext, 'dims' | 'capability'>,
+): readonly PointTest[] {
+  const { constraints, axes } = targetOf(family, form.isa);
+  return constraints.map((constraint) => pointTest(constraint, axes, { ...fixed, isa: form.isa, params: form.params }));
 }
 
-function pointTest(constraint: Constraint, axes: readonly AxisSpec[], context: { readonly isa: Isa; readonly params: Params; readonly dims?: Dims }): PointTest {
+function pointTest(constraint: Constraint, axes: readonly AxisSpec[], context: Omit<VariantContext, 'axes'>): PointTest {
   const evaluate = (values: AxisValues): boolean => constraint.holds({ ...context, axes: values });
   const table = tabulate(evaluate, axes);
   return table ?? ((point) => evaluate(valuesAt(axes, point)));

@@ -1,6 +1,7 @@
 import { GeneratorError } from './errors.js';
 import { FAMILIES } from './families/index.js';
-import { ISAS, type AxisValues, type Family, type Isa, type Params, type Variant } from './types.js';
+import { isasOf, targetOf } from './targets.js';
+import type { AxisSpec, AxisValues, Family, Isa, Params, Variant } from './types.js';
 
 /** What must be compiled separately before any tuning choice. */
 export interface Form {
@@ -40,7 +41,7 @@ export function formId(form: Form, family: Family = requireFamily(form.family)):
 
 /** The form id and the axes, e.g. `ff_down_gather__bf16__avx512__slices16_rows4_ahead2`; `base` for a family without axes. */
 export function kernelId(variant: Variant, family: Family = requireFamily(variant.family)): string {
-  const axes = family.axes.map((spec) => {
+  const axes = targetOf(family, variant.isa).axes.map((spec) => {
     const value = variant.axes[spec.name];
     if (value === undefined || !Number.isSafeInteger(value) || value < 0) {
       throw new GeneratorError('ID', `${family.name}: axis ${spec.name} is ${String(value)}; expected one of ${spec.values.join(', ')}`);
@@ -72,7 +73,8 @@ export function parseKernelId(id: string, families: readonly Family[] = FAMILIES
     );
   }
   const family = requireFamily(name, families);
-  return { ...parseForm(id, family, params, isa), axes: parseAxes(id, family, axes) };
+  const form = parseForm(id, family, params, isa);
+  return { ...form, axes: parseAxes(id, targetOf(family, form.isa).axes, family.name, axes) };
 }
 
 /** The symbol of a kernel in its shared object. */
@@ -94,8 +96,8 @@ function checkFamilyName(family: Family): void {
 }
 
 function parseForm(id: string, family: Family, params: string, isa: string): Form {
-  if (!(ISAS as readonly string[]).includes(isa)) {
-    throw new GeneratorError('ID', `"${id}": unknown instruction set "${isa}"; there are: ${ISAS.join(', ')}`);
+  if (!(isasOf(family) as readonly string[]).includes(isa)) {
+    throw new GeneratorError('ID', `"${id}": unknown instruction set "${isa}"; ${family.name} has: ${isasOf(family).join(', ')}`);
   }
   const values = family.params.length === 0 ? [] : params.split('_');
   if (family.params.length === 0 ? params !== 'any' : values.length !== family.params.length) {
@@ -113,14 +115,14 @@ function parseForm(id: string, family: Family, params: string, isa: string): For
   return { family: family.name, params: result, isa: isa as Isa };
 }
 
-function parseAxes(id: string, family: Family, text: string): AxisValues {
-  const tokens = family.axes.length === 0 ? [] : text.split('_');
-  if (family.axes.length === 0 ? text !== 'base' : tokens.length !== family.axes.length) {
-    const expected = family.axes.map((spec) => `${spec.name}N`).join('_') || 'base';
-    throw new GeneratorError('ID', `"${id}": axes "${text}" do not fit ${family.name}; expected ${expected}`);
+function parseAxes(id: string, axes: readonly AxisSpec[], family: string, text: string): AxisValues {
+  const tokens = axes.length === 0 ? [] : text.split('_');
+  if (axes.length === 0 ? text !== 'base' : tokens.length !== axes.length) {
+    const expected = axes.map((spec) => `${spec.name}N`).join('_') || 'base';
+    throw new GeneratorError('ID', `"${id}": axes "${text}" do not fit ${family}; expected ${expected}`);
   }
   const result: Record<string, number> = {};
-  family.axes.forEach((spec, i) => {
+  axes.forEach((spec, i) => {
     const match = /^([a-z]+)(0|[1-9][0-9]*)$/.exec(tokens[i] ?? '');
     if (match?.[1] !== spec.name) {
       throw new GeneratorError('ID', `"${id}": expected axis ${spec.name} at position ${i + 1}, found "${tokens[i] ?? ''}"`);

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { GeneratorError } from './errors.js';
+import { cudaView } from './cuda-view.js';
 import { kernelId, namespaceOfId, requireFamily, symbolOfId } from './ids.js';
 import { ISA_SPECS } from './isa.js';
 import { defaultTemplateRoot, loadTemplates, type TemplateSet } from './templates.js';
-import type { Dtype, Family, Isa, Params, ScalarSpec, TensorSpec, Variant } from './types.js';
+import { isCudaIsa, targetOf } from './targets.js';
+import type { CpuIsa, Dtype, Family, Params, ScalarSpec, TensorSpec, Variant } from './types.js';
 
 export interface RenderOptions {
   /** Directory that holds `cpu/`. Default: this package's `templates/`. */
@@ -11,14 +13,16 @@ export interface RenderOptions {
   /** The variant's family, where it is not in the registry. */
   readonly family?: Family;
   /**
-   * `inline` (default): the source stands alone. `include`: the shared prelude is one `#include "prelude.h"`, whose text is what
-   * `renderPrelude` returns for the same instruction set.
+   * `inline` (default): the source stands alone. `include`: the shared prelude is one `#include`: for a CPU of "prelude.h", whose text is
+   * what `renderPrelude` returns for the same instruction set; for CUDA of "device.cuh", which is `templates/cuda/device.cuh` as it is.
    */
   readonly prelude?: 'inline' | 'include';
 }
 
-const PRELUDE = 'cpu/prelude';
+/** Partials that `prelude: 'include'` replaces by an include. */
 export const PRELUDE_INCLUDE = '#include "prelude.h"';
+export const CUDA_PRELUDE_INCLUDE = '#include "device.cuh"';
+const INCLUDES = { 'cpu/prelude': `${PRELUDE_INCLUDE}\n`, 'cuda/prelude': `${CUDA_PRELUDE_INCLUDE}\n` };
 
 const C_TYPES: Readonly<Record<Dtype, string>> = { f32: 'float', f16: 'gk::f16', bf16: 'gk::bf16', i32: 'int32_t' };
 
@@ -28,7 +32,7 @@ function templates(root: string, prelude: 'inline' | 'include'): TemplateSet {
   const key = `${prelude}\0${root}`;
   let set = cache.get(key);
   if (set === undefined) {
-    set = loadTemplates(root, prelude === 'include' ? { [PRELUDE]: `${PRELUDE_INCLUDE}\n` } : {});
+    set = loadTemplates(root, prelude === 'include' ? INCLUDES : {});
     cache.set(key, set);
   }
   return set;
@@ -41,11 +45,11 @@ function templates(root: string, prelude: 'inline' | 'include'): TemplateSet {
 export function renderKernel(variant: Variant, options: RenderOptions = {}): string {
   const family = options.family ?? requireFamily(variant.family);
   const set = templates(options.templateRoot ?? defaultTemplateRoot(), options.prelude ?? 'inline');
-  return tidy(set.get(family.template)(viewOf(variant, family)));
+  return tidy(set.get(targetOf(family, variant.isa).template)(viewOf(variant, family)));
 }
 
-/** The shared prelude of an instruction set: the SIMD layer and the kernel ABI. It may depend on `isa` and `lanes` only. */
-export function renderPrelude(isa: Isa, options: Pick<RenderOptions, 'templateRoot'> = {}): string {
+/** The shared prelude of a CPU instruction set: the SIMD layer and the kernel ABI. It may depend on `isa` and `lanes` only. */
+export function renderPrelude(isa: CpuIsa, options: Pick<RenderOptions, 'templateRoot'> = {}): string {
   const set = templates(options.templateRoot ?? defaultTemplateRoot(), 'inline');
   return tidy(set.get('cpu/prelude.h.hbs')(isaView(isa)));
 }
@@ -64,21 +68,21 @@ export function viewOf(variant: Variant, family: Family): Readonly<Record<string
     symbol: symbolOfId(id),
     ns: namespaceOfId(id),
     family: { name: family.name, summary: family.summary, formula: family.formula, source: family.source },
-    ...isaView(variant.isa),
+    ...(isCudaIsa(variant.isa) ? cudaView({ ...variant, isa: variant.isa }, id, family) : isaView(variant.isa)),
     params: variant.params,
     axes: variant.axes,
     tensors,
     cType: Object.fromEntries(tensors.map((tensor) => [tensor.name, tensor.cType])),
     scalars: scalarViews(family.scalars),
   };
-  const extra = family.view?.(variant) ?? {};
+  const extra = targetOf(family, variant.isa).view?.(variant) ?? {};
   for (const name of Object.keys(extra)) {
     if (name in standard) throw new GeneratorError('TEMPLATE', `${family.name}: view() returns "${name}", which the standard view already has`);
   }
   return { ...standard, ...extra };
 }
 
-function isaView(isa: Isa): { isa: Isa; lanes: number } {
+function isaView(isa: CpuIsa): { isa: CpuIsa; lanes: number } {
   return { isa, lanes: ISA_SPECS[isa].lanes };
 }
 
@@ -102,6 +106,7 @@ function scalarViews(scalars: readonly ScalarSpec[]) {
     name: scalar.name,
     type: scalar.type,
     cType: scalar.type === 'int' ? 'int64_t' : 'float',
+    dynamic: scalar.dynamic ?? false,
     array: scalar.type === 'int' ? 'ints' : 'floats',
     index: next[scalar.type]++,
     doc: oneLine(scalar.doc),

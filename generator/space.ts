@@ -1,13 +1,16 @@
 import { pointTests, valuesAt } from './constraint-tables.js';
 import { GeneratorError } from './errors.js';
 import { requireFamily, type Form } from './ids.js';
-import type { AxisValues, Dims, Family, Random, Variant, VariantContext } from './types.js';
+import { targetOf } from './targets.js';
+import type { AxisSpec, AxisValues, Dims, Family, Isa, Random, Variant, VariantContext } from './types.js';
 
 export interface SpaceOptions {
   /** The form's family, where it is not in the registry. */
   readonly family?: Family;
   /** Sizes of the problem; absent for a form considered without one. */
   readonly dims?: Dims;
+  /** CUDA: the device's compute capability, 10 × major + minor; absent: what fits everywhere. */
+  readonly capability?: number;
 }
 
 export interface Violation {
@@ -18,6 +21,7 @@ export interface Violation {
 /** Everything that is wrong with a variant, each with its reason; empty when it is valid. */
 export function validate(variant: Variant, options: SpaceOptions = {}): readonly Violation[] {
   const family = options.family ?? requireFamily(variant.family);
+  const target = targetOf(family, variant.isa);
   const wrong: Violation[] = [];
   for (const spec of family.params) {
     const value = variant.params[spec.name];
@@ -25,28 +29,29 @@ export function validate(variant: Variant, options: SpaceOptions = {}): readonly
       wrong.push({ name: spec.name, reason: `Parameter ${spec.name} is ${String(value)}; allowed are ${spec.values.join(', ')}.` });
     }
   }
-  for (const axis of family.axes) {
+  for (const axis of target.axes) {
     const value = variant.axes[axis.name];
     if (value === undefined || !axis.values.includes(value)) {
       wrong.push({ name: axis.name, reason: `Axis ${axis.name} is ${String(value)}; allowed are ${axis.values.join(', ')}.` });
     }
   }
   for (const name of Object.keys(variant.axes)) {
-    if (!family.axes.some((axis) => axis.name === name)) wrong.push({ name, reason: `${family.name} has no axis ${name}.` });
+    if (!target.axes.some((axis) => axis.name === name)) wrong.push({ name, reason: `${family.name} has no axis ${name}.` });
   }
   if (wrong.length > 0) return wrong; // constraints may assume values from the lists
-  const context = contextOf(variant, variant.axes, options.dims);
-  return family.constraints.filter((constraint) => !constraint.holds(context)).map(({ name, reason }) => ({ name, reason }));
+  const context = { isa: variant.isa, params: variant.params, axes: variant.axes, ...fixedOf(options) };
+  return target.constraints.filter((constraint) => !constraint.holds(context)).map(({ name, reason }) => ({ name, reason }));
 }
 
 /** All valid variants of a form, in a fixed order: the last axis varies fastest. */
 export function* enumerate(form: Form, options: SpaceOptions = {}): Generator<Variant> {
   const family = options.family ?? requireFamily(form.family);
-  const tests = pointTests(family, form, options.dims);
-  const point = new Int32Array(family.axes.length);
-  for (let index = 0; index < rawSize(family); index++) {
-    pointAt(family, index, point);
-    if (tests.every((holds) => holds(point))) yield variantOf(form, valuesAt(family.axes, point));
+  const { axes } = targetOf(family, form.isa);
+  const tests = pointTests(family, form, fixedOf(options));
+  const point = new Int32Array(axes.length);
+  for (let index = 0; index < sizeOf(axes); index++) {
+    pointAt(axes, index, point);
+    if (tests.every((holds) => holds(point))) yield variantOf(form, valuesAt(axes, point));
   }
 }
 
@@ -56,8 +61,12 @@ export function count(form: Form, options: SpaceOptions = {}): number {
 }
 
 /** Number of points before constraints. */
-export function rawSize(family: Family): number {
-  return family.axes.reduce((product, axis) => product * axis.values.length, 1);
+export function rawSize(family: Family, isa: Isa): number {
+  return sizeOf(targetOf(family, isa).axes);
+}
+
+function sizeOf(axes: readonly AxisSpec[]): number {
+  return axes.reduce((product, axis) => product * axis.values.length, 1);
 }
 
 /**
@@ -67,18 +76,19 @@ export function rawSize(family: Family): number {
  */
 export function sample(form: Form, size: number, random: Random, options: SpaceOptions = {}): readonly Variant[] {
   const family = options.family ?? requireFamily(form.family);
-  const total = rawSize(family);
+  const { axes } = targetOf(family, form.isa);
+  const total = sizeOf(axes);
   const moved = new Map<number, number>();
   const found: Variant[] = [];
-  const tests = pointTests(family, form, options.dims);
-  const point = new Int32Array(family.axes.length);
+  const tests = pointTests(family, form, fixedOf(options));
+  const point = new Int32Array(axes.length);
   for (let i = 0; i < total && found.length < size; i++) {
     const j = i + Math.floor(random() * (total - i));
     const index = moved.get(j) ?? j;
     moved.set(j, moved.get(i) ?? i);
     moved.delete(i);
-    pointAt(family, index, point);
-    if (tests.every((holds) => holds(point))) found.push(variantOf(form, valuesAt(family.axes, point)));
+    pointAt(axes, index, point);
+    if (tests.every((holds) => holds(point))) found.push(variantOf(form, valuesAt(axes, point)));
   }
   return found;
 }
@@ -99,13 +109,14 @@ export interface SpaceReport {
 /** The size of a form's space and what each constraint takes from it. */
 export function describeSpace(form: Form, options: SpaceOptions = {}): SpaceReport {
   const family = options.family ?? requireFamily(form.family);
-  const raw = rawSize(family);
-  const tests = pointTests(family, form, options.dims);
+  const { axes } = targetOf(family, form.isa);
+  const raw = sizeOf(axes);
+  const tests = pointTests(family, form, fixedOf(options));
   const counts = tests.map(() => ({ excluded: 0, alone: 0 }));
-  const point = new Int32Array(family.axes.length);
+  const point = new Int32Array(axes.length);
   let valid = 0;
   for (let index = 0; index < raw; index++) {
-    pointAt(family, index, point);
+    pointAt(axes, index, point);
     let broken = 0;
     let last = -1;
     for (let i = 0; i < tests.length; i++) {
@@ -117,14 +128,14 @@ export function describeSpace(form: Form, options: SpaceOptions = {}): SpaceRepo
     if (broken === 0) valid++;
     if (broken === 1) counts[last]!.alone++;
   }
-  const exclusions = family.constraints.map(({ name, reason }, i) => ({ name, reason, excluded: counts[i]?.excluded ?? 0, alone: counts[i]?.alone ?? 0 }));
+  const exclusions = targetOf(family, form.isa).constraints.map(({ name, reason }, i) => ({ name, reason, excluded: counts[i]?.excluded ?? 0, alone: counts[i]?.alone ?? 0 }));
   return { raw, valid, exclusions };
 }
 
 /** The variant used where nothing is tuned. Throws a GeneratorError when the family's own default violates a constraint. */
 export function defaultVariant(form: Form, options: SpaceOptions = {}): Variant {
   const family = options.family ?? requireFamily(form.family);
-  const variant = variantOf(form, family.defaults({ isa: form.isa, params: form.params }));
+  const variant = variantOf(form, targetOf(family, form.isa).defaults({ isa: form.isa, params: form.params }));
   const wrong = validate(variant, { ...options, family });
   if (wrong.length > 0) {
     const reasons = wrong.map(({ name, reason }) => `  ${name}: ${reason}`).join('\n');
@@ -134,10 +145,10 @@ export function defaultVariant(form: Form, options: SpaceOptions = {}): Variant 
 }
 
 /** Writes the `index`-th point of the raw space; the last axis varies fastest. */
-function pointAt(family: Family, index: number, point: Int32Array): void {
+function pointAt(axes: readonly AxisSpec[], index: number, point: Int32Array): void {
   let rest = index;
-  for (let i = family.axes.length - 1; i >= 0; i--) {
-    const size = family.axes[i]?.values.length ?? 1;
+  for (let i = axes.length - 1; i >= 0; i--) {
+    const size = axes[i]?.values.length ?? 1;
     point[i] = rest % size;
     rest = Math.floor(rest / size);
   }
@@ -147,6 +158,6 @@ function variantOf(form: Form, axes: AxisValues): Variant {
   return { family: form.family, params: form.params, isa: form.isa, axes };
 }
 
-function contextOf(form: Form, axes: AxisValues, dims: Dims | undefined): VariantContext {
-  return { isa: form.isa, params: form.params, axes, ...(dims === undefined ? {} : { dims }) };
+function fixedOf({ dims, capability }: SpaceOptions): Pick<VariantContext, 'dims' | 'capability'> {
+  return { ...(dims === undefined ? {} : { dims }), ...(capability === undefined ? {} : { capability }) };
 }

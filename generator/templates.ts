@@ -65,10 +65,10 @@ export function loadTemplates(root: string, overrides: PartialOverrides = {}): T
   };
 }
 
-/** `cpu/args.h.hbs` → `cpu/args`; kernels themselves (`*.cc.hbs`) are not partials. */
+/** `cpu/args.h.hbs` → `cpu/args`, `cuda/device.cuh` → `cuda/device`; kernels themselves (`*.cc.hbs`, `*.cu.hbs`) are not partials. */
 function partialName(file: string): string | undefined {
-  if (file.endsWith('.cc.hbs')) return undefined;
-  const match = /^(.*?)(\.h\.hbs|\.hbs|\.h)$/.exec(file);
+  if (/\.(cc|cu)\.hbs$/.test(file)) return undefined;
+  const match = /^(.*?)(\.h\.hbs|\.cuh\.hbs|\.hbs|\.h|\.cuh)$/.exec(file);
   return match?.[1];
 }
 
