@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { FAMILIES } from '../../generator/families/index.js';
+import { paramSets } from '../../generator/forms.js';
+import { kernelId } from '../../generator/ids.js';
+import { defaultVariant, sample } from '../../generator/space.js';
+import type { CudaIsa, Family } from '../../generator/types.js';
+import { createCaseStore } from '../../tuning/cases.js';
+import { emulateCase, emulatedModule, type CudaVariant, type EmulatedRun } from '../support/emulate-kernel.js';
+import { seededRandom } from '../support/random.js';
+
+/**
+ * CUDA kernels on the emulator, below the driver: default variants of every form on every ragged problem, random variants on some, under the
+ * checks and three schedules. For work on one family: FAMILY=name VARIANTS=n PARAMS=bf16_gated npx vitest run test/templates/cuda.test.ts
+ */
+const only = process.env['FAMILY'];
+const onlyParams = process.env['PARAMS'];
+const samples = Number(process.env['VARIANTS'] ?? 2);
+
+const RUNS: readonly EmulatedRun[] = [
+  { checked: true, schedule: 'forward', seed: 1, asInPlans: false },
+  { checked: true, schedule: 'reverse', seed: 1, asInPlans: true },
+  { checked: true, schedule: 'random', seed: 7, asInPlans: true },
+];
+
+const families = FAMILIES.filter((family) => family.cuda !== undefined && (only === undefined || family.name === only));
+
+describe.each(families.map((family) => [family.name, family] as const))('%s on the emulator', (_, family) => {
+  const isas = family.cuda?.isas ?? [];
+  for (const isa of isas) {
+    for (const params of paramSets(family)) {
+      const name = Object.values(params).join('_') || 'any';
+      if (onlyParams !== undefined && onlyParams !== name) continue;
+      it(`${isa} ${name}`, () => check(family, isa, params), 600_000);
+    }
+  }
+});
+
+function check(family: Family, isa: CudaIsa, params: Readonly<Record<string, string>>): void {
+  const store = createCaseStore();
+  const form = { family: family.name, params, isa };
+  const standard = defaultVariant(form, { family }) as CudaVariant;
+  const random = seededRandom(17);
+  const others = (sample(form, samples, random, { family }) as CudaVariant[]).filter((variant) => kernelId(variant, family) !== kernelId(standard, family));
+  const variants = [standard, ...others];
+  const module = emulatedModule(family, variants, true);
+  const wrong: string[] = [];
+  family.raggedProblems(params).forEach((problem, index) => {
+    variants.forEach((variant, v) => {
+      // The default meets every schedule, a random variant one of them in turn.
+      const runs = v === 0 ? RUNS : [RUNS[(index + v) % RUNS.length]!];
+      for (const how of runs) {
+        const message = emulateCase(module, family, variant, store.get(family, problem, 11 + index), how);
+        if (message !== null) wrong.push(`${kernelId(variant, family)} ${JSON.stringify(problem.dims)} ${how.schedule}${how.asInPlans ? ' as in plans' : ''}: ${message}`);
+      }
+    });
+  });
+  expect(wrong).toEqual([]);
+}
