@@ -10,6 +10,7 @@ import {
   attentionReference,
 } from './attention.js';
 import { ceilDiv, dim } from './common.js';
+import { attentionDecodeCuda } from './cuda/attention_decode.js';
 
 /** Attention of one or a few tokens over a long cache: the cache is cut, and each piece is read once for all heads that share it. */
 export const attentionDecode: Family = {
@@ -54,6 +55,7 @@ export const attentionDecode: Family = {
     },
     numericsClass: ({ isa, axes }) => `${isa}-split${String(axes['split'])}`,
   },
+  cuda: attentionDecodeCuda,
   cost: attentionCost,
   makeInputs: attentionInputs,
   reference: attentionReference,
