@@ -1,12 +1,12 @@
 import type { DimSpec, Dims, Problem, Random, ReferenceOutput, ScalarSpec, TensorSpec, TensorValues } from '../types.js';
-import { dim, f32Tensor } from './common.js';
+import { dim, dimOr, f32Tensor } from './common.js';
 
 /**
  * What the two attention families share: the same arguments and the same result. They differ only in how the work is cut, and that the
  * tuner decides by rows and position.
  */
 
-export const ATTENTION_FORMULA = 'out[r, head] = Σ_j softmax_j(scale · q[r, head]·k_cache[g, j]) · v_cache[g, j], j = 0…position + r, g = head·kv_heads/heads';
+export const ATTENTION_FORMULA = 'out[r, head] = Σ_j softmax_j(scale · q[r, head]·k_cache[g, j]) · v_cache[g, j], j = first…position + r, g = head·kv_heads/heads; first = max(0, position + r + 1 − window), or 0 without a window';
 
 export const ATTENTION_DIMS: readonly DimSpec[] = [
   { name: 'rows', doc: 'tokens in this step' },
@@ -15,6 +15,7 @@ export const ATTENTION_DIMS: readonly DimSpec[] = [
   { name: 'kv_heads', doc: 'key and value heads' },
   { name: 'head_dim', doc: 'numbers per head' },
   { name: 'capacity', doc: 'tokens the cache has room for, at least position + rows' },
+  { name: 'window', doc: 'sliding window: tokens that a query sees, its own included; 0: all (default 0)' },
 ];
 
 export const qkvWidth = (d: Dims): number => (dim(d, 'heads') + 2 * dim(d, 'kv_heads')) * dim(d, 'head_dim');
@@ -40,6 +41,7 @@ export const ATTENTION_SCALARS: readonly ScalarSpec[] = [
   { name: 'kv_heads', type: 'int', value: (d) => dim(d, 'kv_heads'), doc: 'key and value heads' },
   { name: 'head_dim', type: 'int', value: (d) => dim(d, 'head_dim'), doc: 'numbers per head' },
   { name: 'capacity', type: 'int', value: (d) => dim(d, 'capacity'), doc: 'rows per head in the caches' },
+  { name: 'window', type: 'int', value: (d) => dimOr(d, 'window', 0), doc: 'tokens that a query sees, its own included; 0: all before it' },
   { name: 'scale', type: 'float', value: (d) => 1 / Math.sqrt(dim(d, 'head_dim')), doc: 'factor of the scores, usually 1/√head_dim' },
 ];
 
@@ -69,6 +71,7 @@ export function attentionReference(problem: Problem, inputs: TensorValues): Read
   const kvHeads = dim(dims, 'kv_heads');
   const headDim = dim(dims, 'head_dim');
   const capacity = dim(dims, 'capacity');
+  const window = dimOr(dims, 'window', 0);
   const { qkv, k_cache: keys, v_cache: cachedValues } = inputs as Record<string, Float64Array>;
   if (!qkv || !keys || !cachedValues) throw new RangeError('attention needs qkv, k_cache and v_cache');
   const scale = Math.fround(1 / Math.sqrt(headDim));
@@ -79,9 +82,10 @@ export function attentionReference(problem: Problem, inputs: TensorValues): Read
       const q = qkv.subarray(r * qkvWidth(dims) + head * headDim, r * qkvWidth(dims) + (head + 1) * headDim);
       const first = Math.floor((head * kvHeads) / heads) * capacity * headDim;
       const length = position + r + 1;
-      const scores = new Float64Array(length);
+      const hidden = window > 0 ? Math.max(0, length - window) : 0;
+      const scores = new Float64Array(length).fill(-Infinity, 0, hidden);
       let scoreError = 0;
-      for (let j = 0; j < length; j++) {
+      for (let j = hidden; j < length; j++) {
         let sum = 0;
         let magnitude = 0;
         for (let d = 0; d < headDim; d++) {
@@ -99,7 +103,7 @@ export function attentionReference(problem: Problem, inputs: TensorValues): Read
       for (let d = 0; d < headDim; d++) {
         let sum = 0;
         let magnitude = 0;
-        for (let j = 0; j < length; j++) {
+        for (let j = hidden; j < length; j++) {
           const term = ((weights[j] ?? NaN) / total) * (cachedValues[first + j * headDim + d] ?? NaN);
           sum += term;
           magnitude += Math.abs(term);
@@ -114,7 +118,7 @@ export function attentionReference(problem: Problem, inputs: TensorValues): Read
 
 /** Head sizes and group sizes of real models and ragged ones; first tokens, one token late in a context, chunks onto a filled cache. */
 export function attentionProblems(family: string): readonly Problem[] {
-  const cases: readonly (readonly [rows: number, position: number, heads: number, kvHeads: number, headDim: number])[] = [
+  const cases: readonly (readonly [rows: number, position: number, heads: number, kvHeads: number, headDim: number, window?: number])[] = [
     [1, 0, 1, 1, 2],
     [1, 1, 2, 1, 6],
     [3, 5, 3, 3, 20],
@@ -126,22 +130,27 @@ export function attentionProblems(family: string): readonly Problem[] {
     [70, 61, 3, 1, 18],
     [64, 64, 2, 2, 128],
     [1, 40, 11, 1, 34],
+    [1, 700, 2, 1, 64, 130],
+    [37, 200, 4, 2, 32, 50],
+    [70, 0, 2, 2, 16, 1],
+    [2, 9, 2, 1, 8, 4000],
   ];
-  return cases.map(([rows, position, heads, kvHeads, headDim], index) => ({
+  return cases.map(([rows, position, heads, kvHeads, headDim, window = 0], index) => ({
     family,
     params: {},
-    dims: { rows, position, heads, kv_heads: kvHeads, head_dim: headDim, capacity: position + rows + (index % 3) * 5 },
+    dims: { rows, position, heads, kv_heads: kvHeads, head_dim: headDim, capacity: position + rows + (index % 3) * 5, window },
   }));
 }
 
 /** Bytes of K and V for every kv head once, and the multiplications of both products. */
 export function attentionCost({ dims }: Problem): { readBytes: number; writeBytes: number; flops: number } {
   const rows = dim(dims, 'rows');
-  const context = dim(dims, 'position') + rows;
+  const window = dimOr(dims, 'window', 0) || Infinity;
+  const context = Math.min(dim(dims, 'position') + rows, window + rows - 1);
   const outBytes = rows * dim(dims, 'heads') * dim(dims, 'head_dim') * 4;
   return {
     readBytes: 2 * dim(dims, 'kv_heads') * context * dim(dims, 'head_dim') * 4 + outBytes,
     writeBytes: outBytes,
-    flops: 4 * dim(dims, 'heads') * dim(dims, 'head_dim') * rows * (dim(dims, 'position') + (rows + 1) / 2),
+    flops: 4 * dim(dims, 'heads') * dim(dims, 'head_dim') * rows * Math.min(dim(dims, 'position') + (rows + 1) / 2, window),
   };
 }

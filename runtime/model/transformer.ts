@@ -174,7 +174,7 @@ class StepRecorder {
       this.plan,
       kernels.kernel(family, {}, dims),
       { ...cache, out: activations.attended },
-      { ...shape, ...dynamic, scale: 1 / Math.sqrt(headDim) },
+      { ...shape, ...dynamic, window: 0, scale: 1 / Math.sqrt(headDim) },
       { label: name('attention'), maxInts },
     );
     this.linear({ x: activations.attended, w: layer.o, bias: layer.oBias, residual: activations.x, y: activations.x }, heads * headDim, hiddenSize, 'outin', name('o'));
