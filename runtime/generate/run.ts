@@ -61,6 +61,7 @@ export async function* runTokens(engine: Engine, request: RunRequest, report: Ru
     return options.signal?.aborted === true;
   };
   let produced = 0;
+  const steps = new DecodeSteps(() => engine.decode(path));
   try {
     // The prompt. In class mode its last token is left for the sparse step, unless it is the only one to select from.
     const last = promptIds.length - 1;
@@ -87,13 +88,15 @@ export async function* runTokens(engine: Engine, request: RunRequest, report: Ru
     if (options.mode === 'class') engine.shared.state.write(Int32Array.of(promptIds[last]!, last), STATE.token * 4);
     for (let index = 0; index < newTokens; index++) {
       if (aborted()) return;
+      let tokenId: number;
       if (index > 0 || options.mode === 'class') {
-        started = performance.now();
-        await engine.decode(path);
-        report.decodeMs += performance.now() - started;
+        // Logits are read from the buffer that the next step overwrites, so whoever wants them waits for each step.
+        tokenId = await steps.take({ ahead: index + 1 < newTokens && !options.dumpLogits });
+        report.decodeMs = steps.elapsedMs;
         report.decodeTokens++;
+      } else {
+        tokenId = new Int32Array(engine.shared.state.read(0, STATE_SLOTS * 4).buffer)[STATE.token]!;
       }
-      const tokenId = new Int32Array(engine.shared.state.read(0, STATE_SLOTS * 4).buffer)[STATE.token]!;
       produced++;
       if (index === 0) {
         const logits = readLogits(engine);
@@ -105,7 +108,46 @@ export async function* runTokens(engine: Engine, request: RunRequest, report: Ru
       if (finish !== null) return;
     }
   } finally {
+    await steps.settle();
     if (options.dumpLogits && produced > 0 && !engine.closed) report.lastLogits = Array.from(readLogits(engine));
+  }
+}
+
+/**
+ * Decode steps with one queued ahead of the one that is waited for, so that the device never waits for the host. A text that ends early
+ * has computed one token in vain.
+ */
+class DecodeSteps {
+  /** Milliseconds that steps took, from the later of queueing and the end of the step before to their token's arrival. */
+  elapsedMs = 0;
+  private queued: Promise<number> | null = null;
+  private arrivedAt = 0;
+
+  constructor(private readonly decode: () => Promise<number>) {}
+
+  /** The next token; with `ahead`, the step after it is queued before this one is waited for. */
+  async take({ ahead }: { readonly ahead: boolean }): Promise<number> {
+    const current = this.queued ?? this.start();
+    this.queued = ahead ? this.start() : null;
+    return current;
+  }
+
+  /** Waits for what is still queued; its result, or its failure, interests nobody any more. */
+  async settle(): Promise<void> {
+    await this.queued?.catch(() => undefined);
+    this.queued = null;
+  }
+
+  private start(): Promise<number> {
+    const queuedAt = performance.now();
+    const step = this.decode().then((token) => {
+      const now = performance.now();
+      this.elapsedMs += now - Math.max(queuedAt, this.arrivedAt);
+      this.arrivedAt = now;
+      return token;
+    });
+    step.catch(() => undefined); // reported by whoever takes it
+    return step;
   }
 }
 

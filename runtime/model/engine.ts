@@ -50,8 +50,11 @@ export interface Engine extends AsyncDisposable {
   prefill(tokens: Int32Array, start: number, options: { readonly statistic: boolean }): Promise<void>;
   /** Logits at the last row of the last prefill call, and the first token into `state`. */
   tail(): Promise<void>;
-  /** One token: reads token and position from `state`, writes the next. */
-  decode(path: DecodePath): Promise<void>;
+  /**
+   * One token: reads token and position from `state`, writes the next there and answers it. The next step may be asked for before this one
+   * is answered: then the device goes from one to the other without waiting for the host.
+   */
+  decode(path: DecodePath): Promise<number>;
   /** The k largest `scores` of every layer into `experts`. */
   select(k: number): Promise<void>;
   /** Weight magnitudes into `scores`. */
@@ -191,7 +194,9 @@ export function createEngine(device: Device, kernels: KernelSource, weights: Mod
       await track(plan('tail', recordTail).run());
     },
     async decode(path) {
-      await track(decodePlan(path).run());
+      const { read } = await track(decodePlan(path).run(1, { read: shared.token }));
+      if (read === undefined) throw new Error('the device did not bring the token along');
+      return new Int32Array(read.buffer, read.byteOffset, 1)[0]!;
     },
     async select(k) {
       await track(plan(`select ${k}`, (c) => recordSelect(c, k)).run());
