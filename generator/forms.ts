@@ -1,7 +1,8 @@
 import { FAMILIES } from './families/index.js';
 import { type Form, formId } from './ids.js';
 import { defaultVariant } from './space.js';
-import { ISAS, type Family, type Isa, type Params, type Variant } from './types.js';
+import { isasOf } from './targets.js';
+import { CPU_ISAS, ISAS, type Family, type Isa, type Params, type Variant } from './types.js';
 
 /** All combinations of a family's compile-time parameters, the last parameter varying fastest. */
 export function paramSets(family: Family): readonly Params[] {
@@ -11,9 +12,13 @@ export function paramSets(family: Family): readonly Params[] {
   );
 }
 
-/** Parameters × instruction sets. */
+/** Instruction sets that have default kernels: a device with `sm90` runs the `sm80` ones where nothing is tuned. */
+export const DEFAULT_ISAS: readonly Isa[] = [...CPU_ISAS, 'sm80'];
+
+/** Parameters × those of the instruction sets that the family has forms for. */
 export function formsOf(family: Family, isas: readonly Isa[] = ISAS): readonly Form[] {
-  return isas.flatMap((isa) => paramSets(family).map((params) => ({ family: family.name, params, isa })));
+  const own = isasOf(family);
+  return isas.filter((isa) => own.includes(isa)).flatMap((isa) => paramSets(family).map((params) => ({ family: family.name, params, isa })));
 }
 
 export interface DefaultKernel {
@@ -24,7 +29,7 @@ export interface DefaultKernel {
 }
 
 /** The default variant of every form of every family, by instruction set, then family, then parameters. */
-export function defaultKernels(families: readonly Family[] = FAMILIES, isas: readonly Isa[] = ISAS): readonly DefaultKernel[] {
+export function defaultKernels(families: readonly Family[] = FAMILIES, isas: readonly Isa[] = DEFAULT_ISAS): readonly DefaultKernel[] {
   return isas.flatMap((isa) =>
     families.flatMap((family) =>
       formsOf(family, [isa]).map((form) => ({ form, formId: formId(form, family), family, variant: defaultVariant(form, { family }) })),

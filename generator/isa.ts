@@ -1,4 +1,4 @@
-import { CPU_ISAS, type CpuIsa } from './types.js';
+import type { CpuIsa } from './types.js';
 
 export interface IsaSpec {
   readonly name: CpuIsa;
@@ -72,8 +72,4 @@ export const ISA_SPECS: Readonly<Record<CpuIsa, IsaSpec>> = {
 /** All flags for one instruction set, without input, output or include paths. */
 export function compilerFlags(isa: CpuIsa): readonly string[] {
   return [...COMMON_FLAGS, ...ISA_SPECS[isa].flags];
-}
-
-export function isIsa(name: string): name is CpuIsa {
-  return (CPU_ISAS as readonly string[]).includes(name);
 }

@@ -1,5 +1,10 @@
 import { GeneratorError } from './errors.js';
-import { CPU_ISAS, CUDA_ISAS, type CpuIsa, type CpuTarget, type CudaIsa, type CudaTarget, type Family, type Isa, type Target } from './types.js';
+import { CPU_ISAS, CUDA_ISAS, ISAS, type CpuIsa, type CpuTarget, type CudaIsa, type CudaTarget, type Family, type Isa, type Target } from './types.js';
+
+/** Whether a name is that of an instruction set. */
+export function isIsa(name: string): name is Isa {
+  return (ISAS as readonly string[]).includes(name);
+}
 
 /** Whether an instruction set is one of the CPU's. */
 export function isCpuIsa(isa: string): isa is CpuIsa {

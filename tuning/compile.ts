@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { compilerFlags } from '../generator/isa.js';
 import { symbolOfId } from '../generator/ids.js';
-import type { Isa } from '../generator/types.js';
+import type { CpuIsa } from '../generator/types.js';
 import { AbortedError } from '../runtime/errors.js';
 import { findCompiler, runProcess, targetArchitecture, trimDiagnostics, type Compiler } from './compiler.js';
 import { makeDirectory } from '../runtime/paths.js';
@@ -19,7 +19,7 @@ export interface KernelSource {
 }
 
 export interface CompileOptions {
-  readonly isa: Isa;
+  readonly isa: CpuIsa;
   /** Where `<hash>.cc` and `<hash>.so` go; made when missing. */
   readonly directory: string;
   /** Compilers at a time. Default: the number of cores. */
@@ -90,7 +90,7 @@ function succeeded(work: Work, cached: boolean): CompileResult {
 }
 
 /** Hash of everything that decides what a source compiles to: 32 hexadecimal digits. */
-export function contentHash(text: string, isa: Isa, compiler: Compiler): string {
+export function contentHash(text: string, isa: CpuIsa, compiler: Compiler): string {
   return createHash('sha256')
     .update(JSON.stringify([targetArchitecture(), compiler.version, compilerFlags(isa), text]))
     .digest('hex')
@@ -119,7 +119,7 @@ async function compileBatch(batch: readonly Work[], compiler: Compiler, options:
 
 export interface UnitOptions {
   readonly compiler: Compiler;
-  readonly isa: Isa;
+  readonly isa: CpuIsa;
   /** Written whole and synced, or not there at all after a failure. */
   readonly output: string;
   readonly signal?: AbortSignal;

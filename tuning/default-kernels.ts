@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { readFile, readdir, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { compilerFlags, isIsa } from '../generator/isa.js';
+import { compilerFlags } from '../generator/isa.js';
 import { PRELUDE_INCLUDE } from '../generator/render.js';
-import { ISAS, type Isa } from '../generator/types.js';
+import { CPU_ISAS, type CpuIsa } from '../generator/types.js';
 import { CompilerError, LibraryError } from '../runtime/errors.js';
 import {
   defaultKernelDirectory,
@@ -40,7 +40,7 @@ export interface BuildProgress {
   /** Kernels done and in all, over every instruction set. */
   readonly done: number;
   readonly total: number;
-  readonly isa: Isa;
+  readonly isa: CpuIsa;
 }
 
 export interface BuildReport {
@@ -61,8 +61,8 @@ const SHARD = 7;
 export async function buildDefaultKernels(options: BuildOptions): Promise<BuildReport> {
   const directory = options.directory ?? defaultKernelDirectory();
   const compiler = await findCompiler();
-  const isas = ISAS.filter((isa) => options.isas.includes(isa));
-  if (isas.length === 0) throw new LibraryError(`no known instruction set in "${options.isas.join(', ')}"; there are: ${ISAS.join(', ')}`);
+  const isas = CPU_ISAS.filter((isa) => options.isas.includes(isa));
+  if (isas.length === 0) throw new LibraryError(`no known instruction set in "${options.isas.join(', ')}"; there are: ${CPU_ISAS.join(', ')}`);
   const shards = (await Promise.all(isas.map((isa) => readShards(isa, options.sources ?? generatedDirectory(), compiler)))).flat();
   const old = await oldObjects(directory);
   const objects = new Map<Shard, KernelObject>();
@@ -98,14 +98,14 @@ export async function buildDefaultKernels(options: BuildOptions): Promise<BuildR
 }
 
 interface Shard {
-  readonly isa: Isa;
+  readonly isa: CpuIsa;
   readonly sources: readonly KernelSource[];
   readonly key: string;
 }
 
-const weight = (shard: Shard): number => shard.sources.reduce((sum, source) => sum + source.text.length, ISAS.indexOf(shard.isa) * 1e4);
+const weight = (shard: Shard): number => shard.sources.reduce((sum, source) => sum + source.text.length, CPU_ISAS.indexOf(shard.isa) * 1e4);
 
-async function readShards(isa: Isa, directory: string, compiler: Compiler): Promise<readonly Shard[]> {
+async function readShards(isa: CpuIsa, directory: string, compiler: Compiler): Promise<readonly Shard[]> {
   const forms = Object.values(readManifest(directory).forms).filter((form) => form.isa === isa);
   const prelude = await readSource(join(directory, 'cpu', isa, 'prelude.h'));
   const sources = await Promise.all(forms.map((form) => readKernel(form, directory, prelude)));
@@ -117,10 +117,9 @@ async function readShards(isa: Isa, directory: string, compiler: Compiler): Prom
   });
 }
 
-function shardKey(sources: readonly KernelSource[], isa: string, compiler: Compiler): string {
-  const flags = isIsa(isa) ? compilerFlags(isa) : [];
+function shardKey(sources: readonly KernelSource[], isa: CpuIsa, compiler: Compiler): string {
   return createHash('sha256')
-    .update(JSON.stringify([targetArchitecture(), compiler.version, flags, sources.map((source) => source.text)]))
+    .update(JSON.stringify([targetArchitecture(), compiler.version, compilerFlags(isa), sources.map((source) => source.text)]))
     .digest('hex');
 }
 

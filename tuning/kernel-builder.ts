@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { formId, kernelId, type Form } from '../generator/ids.js';
 import { renderKernel, sourceHash } from '../generator/render.js';
 import { defaultVariant } from '../generator/space.js';
-import type { Family, Isa, Variant } from '../generator/types.js';
+import { isCpuIsa } from '../generator/targets.js';
+import type { CpuIsa, Family, Variant } from '../generator/types.js';
 import { compileKernels } from './compile.js';
 import { findCompiler } from './compiler.js';
 import { openPrebuilt } from './prebuilt.js';
@@ -62,13 +63,17 @@ export async function createKernelBuilder(directory: string): Promise<KernelBuil
       return kernel?.ok === true ? kernel.binary.path : null;
     },
     async build(variants, signal, onBuilt) {
-      const byIsa = new Map<Isa, { id: string; text: string }[]>();
+      const byIsa = new Map<CpuIsa, { id: string; text: string }[]>();
       for (const { variant, family } of variants) {
         const id = kernelId(variant, family);
         if (built.has(id)) continue;
         const path = prebuilt.find(id, variant.isa);
         if (path !== null) {
           built.set(id, { ok: true, binary: { kernelId: id, path } });
+          continue;
+        }
+        if (!isCpuIsa(variant.isa)) {
+          built.set(id, { ok: false, message: `${id} is not a kernel for a CPU` });
           continue;
         }
         const batch = byIsa.get(variant.isa) ?? [];

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { parseKernelId } from '../generator/ids.js';
 import { compilerFlags } from '../generator/isa.js';
 import { renderKernel } from '../generator/render.js';
-import type { Isa } from '../generator/types.js';
+import { isCpuIsa } from '../generator/targets.js';
+import type { CpuIsa, Isa } from '../generator/types.js';
 import { defaultKernelDirectory, findObject, readKernelIndex, type KernelIndex, type KernelObject } from '../runtime/library/manifest.js';
 import { targetArchitecture, type Compiler } from './compiler.js';
 
@@ -20,7 +21,7 @@ export function openPrebuilt(compiler: Compiler, directory: string = defaultKern
   return {
     find(kernelId, isa) {
       const object = index === null ? undefined : findObject(index, isa, kernelId);
-      if (object === undefined) return null;
+      if (object === undefined || !isCpuIsa(isa)) return null;
       const usable = checked.get(object) ?? isCurrent(object, isa, compiler, directory);
       checked.set(object, usable);
       return usable ? join(directory, object.file) : null;
@@ -37,7 +38,7 @@ function readIndex(directory: string): KernelIndex | null {
 }
 
 /** The object's key is a hash of everything that decides its content: recomputed from the templates, so that a stale object is never measured. */
-function isCurrent(object: KernelObject, isa: Isa, compiler: Compiler, directory: string): boolean {
+function isCurrent(object: KernelObject, isa: CpuIsa, compiler: Compiler, directory: string): boolean {
   try {
     const texts = object.kernels.map((id) => renderKernel(parseKernelId(id)));
     const key = createHash('sha256').update(JSON.stringify([targetArchitecture(), compiler.version, compilerFlags(isa), texts])).digest('hex');

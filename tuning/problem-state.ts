@@ -58,7 +58,7 @@ export function createProblemState(tuning: TuningProblem, family: Family, isa: I
     search,
     defaultId: kernelId(search.defaultVariant, family),
     // Time at stake times choice; its root, since later candidates bring less and light problems should not be left with their default.
-    weight: Math.sqrt(expectedTime(family, tuning) * Math.min(1, Math.log2(1 + rawSize(family)) / 5)),
+    weight: Math.sqrt(expectedTime(family, tuning) * Math.min(1, Math.log2(1 + rawSize(family, isa)) / 5)),
     tried: new Map(),
     spentMs: 0,
     final: null,

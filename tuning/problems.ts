@@ -1,7 +1,7 @@
 /** The kernel problems of a model, with how often each is run: what there is to tune, and how much it matters. */
 import { findFamily } from '../generator/families/index.js';
 import { rawSize } from '../generator/space.js';
-import type { Dims, Family, Params, Problem } from '../generator/types.js';
+import type { Dims, Family, Isa, Params, Problem } from '../generator/types.js';
 import { ACTIVATIONS, type ModelConfig } from '../runtime/checkpoint/types.js';
 import { TuneError } from '../runtime/errors.js';
 import type { TuningProblem } from './types.js';
@@ -13,6 +13,8 @@ export interface ProblemOptions {
   readonly prefillChunk?: number;
   /** Tokens in the cache that attention is tuned at. Default: half of the model's positions, at most 2048. */
   readonly context?: number;
+  /** Whose tuning axes count. Default `portable`: the CPU's instruction sets share them. */
+  readonly isa?: Isa;
   /** Families by name. Default: the registry. */
   readonly find?: (name: string) => Family | undefined;
 }
@@ -42,7 +44,7 @@ export function modelProblems(config: ModelConfig, options: ProblemOptions = {})
   for (const entry of entriesOf(config, options)) {
     const family = find(entry.family);
     if (family === undefined) throw new TuneError(`the model needs the kernel family ${entry.family}, which does not exist`);
-    if (rawSize(family) <= 1) continue;
+    if (rawSize(family, options.isa ?? 'portable') <= 1) continue;
     const problem: Problem = { family: family.name, params: entry.params, dims: declaredSizes(family, entry.sizes) };
     const key = JSON.stringify([problem.family, problem.params, dispatchDims(family, problem)]);
     const before = merged.get(key);

@@ -7,6 +7,7 @@
  */
 import { kernelId, type Form } from '../generator/ids.js';
 import { count, defaultVariant, enumerate, rawSize, sample, validate } from '../generator/space.js';
+import { targetOf } from '../generator/targets.js';
 import type { Dims, Family, Variant } from '../generator/types.js';
 import { seededRandom, shuffled } from './statistics.js';
 
@@ -52,7 +53,7 @@ export function createSearch(options: SearchOptions): Search {
     ids.set(variant, known);
     return known;
   };
-  const raw = rawSize(family);
+  const raw = rawSize(family, form.isa);
   let pool = raw <= POOL_LIMIT ? shuffled([...enumerate(form, space)], random) : [...sample(form, FIRST_POOL, random, space)];
   let whole = raw <= POOL_LIMIT || pool.length < FIRST_POOL;
   const proposed = new Set<string>();
@@ -127,7 +128,7 @@ export function createSearch(options: SearchOptions): Search {
 
 /** Variants that differ by one step on one axis, in the order of the axes. They may violate constraints. */
 export function neighbours(variant: Variant, family: Family): readonly Variant[] {
-  return family.axes.flatMap((axis) => {
+  return targetOf(family, variant.isa).axes.flatMap((axis) => {
     const at = axis.values.indexOf(variant.axes[axis.name] ?? Number.NaN);
     return [axis.values[at - 1], axis.values[at + 1]]
       .filter((value): value is number => at >= 0 && value !== undefined)

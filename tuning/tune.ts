@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { GeneratorError } from '../generator/errors.js';
 import { FAMILIES } from '../generator/families/index.js';
-import { isIsa } from '../generator/isa.js';
+import { isIsa } from '../generator/targets.js';
 import type { Family } from '../generator/types.js';
 import { readModelConfig } from '../runtime/checkpoint/config.js';
 import type { ModelConfig } from '../runtime/checkpoint/types.js';

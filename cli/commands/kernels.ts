@@ -2,19 +2,20 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
+import { limitsOf } from '../../generator/capabilities.js';
 import { GeneratorError } from '../../generator/errors.js';
 import { FAMILIES } from '../../generator/families/index.js';
 import { kernelId, parseKernelId, requireFamily } from '../../generator/ids.js';
-import { isIsa } from '../../generator/isa.js';
 import { paramSets } from '../../generator/forms.js';
 import { renderKernel } from '../../generator/render.js';
 import { defaultVariant, validate } from '../../generator/space.js';
-import { ISAS, type Family, type Isa, type Variant } from '../../generator/types.js';
+import { isasOf, isCpuIsa, isIsa } from '../../generator/targets.js';
+import { CPU_ISAS, ISAS, type Family, type Isa, type Variant } from '../../generator/types.js';
 import { LibraryError, UsageError } from '../../runtime/errors.js';
 import { generatedDirectory } from '../../runtime/library/manifest.js';
 import { machineFacts } from '../doctor/machine.js';
 import { withInterrupt } from '../interrupt.js';
-import { describeFamily, listText, showText } from '../kernels/describe.js';
+import { describeFamily, listText, showText, spaceText, type FamilyDescription } from '../kernels/describe.js';
 import { integer } from '../options.js';
 
 export function registerKernels(program: Command): void {
@@ -24,9 +25,10 @@ export function registerKernels(program: Command): void {
     .command('list')
     .description('print every kernel family with its parameters, tuning axes and space sizes')
     .option('--isa <name>', `only this instruction set (${ISAS.join(', ')})`, isaOption)
+    .option('--capability <n>', CAPABILITY, capabilityOption)
     .option('--json', 'print one JSON object', false)
-    .action((options: { isa?: Isa; json: boolean }) => {
-      const families = FAMILIES.map((family) => describeFamily(family, options.isa === undefined ? ISAS : [options.isa]));
+    .action((options: SpaceOptions & { json: boolean }) => {
+      const families = FAMILIES.filter((family) => options.isa === undefined || isasOf(family).includes(options.isa)).map((family) => described(family, options));
       process.stdout.write(options.json ? `${JSON.stringify({ families })}\n` : listText(families));
     });
 
@@ -37,14 +39,29 @@ export function registerKernels(program: Command): void {
     .option('--isa <name>', `instruction set (${ISAS.join(', ')}; default: all, for --source the best of this CPU)`, isaOption)
     .option('--variant <id>', 'print the rendered source of this kernel id')
     .option('--source', 'print the rendered source of a default variant', false)
+    .option('--capability <n>', CAPABILITY, capabilityOption)
     .option('--reasons', 'print how many variants each constraint excludes in every form', false)
     .option('--json', 'print one JSON object', false)
     .action((name: string, options: ShowOptions) => asUsage(() => show(name, options)));
 
   kernels
+    .command('space')
+    .description('print the space of every form of one family: valid variants, and how many each constraint excludes (in brackets: it alone)')
+    .argument('<family>', 'family name, as `griffin kernels list` prints it')
+    .option('--isa <name>', `only this instruction set (${ISAS.join(', ')})`, isaOption)
+    .option('--capability <n>', CAPABILITY, capabilityOption)
+    .option('--json', 'print one JSON object', false)
+    .action((name: string, options: SpaceOptions & { json: boolean }) =>
+      asUsage(() => {
+        const { forms, ...family } = described(requireFamily(name), options);
+        process.stdout.write(options.json ? `${JSON.stringify({ family: family.name, forms })}\n` : spaceText({ ...family, forms }));
+      }),
+    );
+
+  kernels
     .command('build')
     .description("compile the default kernels for this CPU's instruction sets into build/kernels/; does nothing when they are up to date")
-    .option('--isa <name...>', `only these instruction sets (${ISAS.join(', ')})`, isaListOption)
+    .option('--isa <name...>', `only these instruction sets (${CPU_ISAS.join(', ')})`, isaListOption)
     .option('--jobs <n>', 'compilers at a time (default: the number of cores)', integer(1))
     .option('--json', 'print one JSON object', false)
     .action((options: BuildCommandOptions) => build(options));
@@ -56,8 +73,24 @@ export function registerKernels(program: Command): void {
     .action((options: { check: boolean }) => generate(options.check));
 }
 
-interface ShowOptions {
+const CAPABILITY = 'count CUDA variants for this compute capability, e.g. 86 (default: those that fit every device of the instruction set)';
+
+interface SpaceOptions {
   readonly isa?: Isa;
+  readonly capability?: number;
+}
+
+/** Throws a UsageError when the family has no form for the instruction set that was asked for. */
+function described(family: Family, { isa, capability }: SpaceOptions): FamilyDescription {
+  requireIsa(family, isa);
+  return describeFamily(family, isa === undefined ? ISAS : [isa], capability);
+}
+
+function requireIsa(family: Family, isa: Isa | undefined): void {
+  if (isa !== undefined && !isasOf(family).includes(isa)) throw new UsageError(`${family.name} has no form for ${isa}; it has: ${isasOf(family).join(', ')}`);
+}
+
+interface ShowOptions extends SpaceOptions {
   readonly variant?: string;
   readonly source: boolean;
   readonly reasons: boolean;
@@ -72,12 +105,13 @@ function show(name: string, options: ShowOptions): void {
     process.stdout.write(options.json ? `${JSON.stringify({ id: kernelId(variant, family), source })}\n` : source);
     return;
   }
-  const description = describeFamily(family, options.isa === undefined ? ISAS : [options.isa]);
-  process.stdout.write(options.json ? `${JSON.stringify(description)}\n` : showText(description, family.constraints, options));
+  const description = described(family, options);
+  process.stdout.write(options.json ? `${JSON.stringify(description)}\n` : showText(description, options));
 }
 
 function defaultOf(family: Family, isa: Isa | undefined): Variant {
-  const best = machineFacts(0).isas.filter(isIsa).at(-1);
+  requireIsa(family, isa);
+  const best = machineFacts(0).isas.filter(isCpuIsa).at(-1);
   return defaultVariant({ family: family.name, params: paramSets(family)[0] ?? {}, isa: isa ?? best ?? 'portable' }, { family });
 }
 
@@ -141,6 +175,19 @@ async function generate(check: boolean): Promise<void> {
 function isaOption(text: string): Isa {
   if (isIsa(text)) return text;
   throw new InvalidArgumentError(`Expected one of ${ISAS.join(', ')}.`);
+}
+
+/** 86, 8.6 and sm_86 are one capability. */
+function capabilityOption(text: string): number {
+  const digits = /^(?:sm_?)?(\d+?)\.?(\d)$/.exec(text);
+  if (digits === null) throw new InvalidArgumentError('Expected a compute capability, e.g. 86 or 8.6.');
+  const capability = Number(`${digits[1]}${digits[2]}`);
+  try {
+    limitsOf(capability);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return capability;
 }
 
 function isaListOption(text: string, previous: readonly Isa[] | undefined): readonly Isa[] {

@@ -7,7 +7,8 @@ import { kernelId } from '../../generator/ids.js';
 import { renderKernel } from '../../generator/render.js';
 import { defaultVariant, sample, validate } from '../../generator/space.js';
 import { defaultTemplateRoot } from '../../generator/templates.js';
-import { WEIGHT_DTYPES, type Family, type Variant } from '../../generator/types.js';
+import { isasOf, isCpuIsa, targetOf } from '../../generator/targets.js';
+import { WEIGHT_DTYPES, type Family, type Target, type Variant } from '../../generator/types.js';
 import { seededRandom, TINY } from './tiny.js';
 
 /** What must hold for any family's data, whatever it computes. */
@@ -25,7 +26,7 @@ it('the registry holds each name once', () => {
 describe.each(cases)('%s', (_name, family) => {
   it('has names that ids, C++ and TypeScript can carry', () => {
     expect(family.name).toMatch(/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/);
-    for (const axis of family.axes) expect(axis.name).toMatch(/^[a-z]+$/);
+    for (const axis of targetsOf(family).flatMap((target) => target.axes)) expect(axis.name).toMatch(/^[a-z]+$/);
     for (const param of family.params) for (const value of param.values) expect(value).toMatch(/^[a-z0-9]+$/);
     const members = [...family.tensors, ...family.scalars].map((member) => member.name);
     expectDistinct([...members, 'workspace']); // they share struct Args
@@ -34,20 +35,23 @@ describe.each(cases)('%s', (_name, family) => {
       expect(CPP_WORDS.has(name), `${name} is a C++ keyword`).toBe(false);
     }
     expectDistinct(family.dims.map((dim) => dim.name));
-    expectDistinct(family.constraints.map((constraint) => constraint.name));
+    for (const target of targetsOf(family)) {
+      expectDistinct(target.axes.map((axis) => axis.name));
+      expectDistinct(target.constraints.map((constraint) => constraint.name));
+    }
   });
 
   it('documents everything', () => {
     for (const text of [family.summary, family.formula, family.source]) expect(text.trim()).not.toBe('');
     expect(family.summary).toMatch(/\.$/);
-    for (const part of [...family.params, ...family.dims, ...family.tensors, ...family.scalars, ...family.axes]) {
+    for (const part of [...family.params, ...family.dims, ...family.tensors, ...family.scalars, ...targetsOf(family).flatMap((target) => target.axes)]) {
       expect(part.doc.trim().length, `doc of ${part.name}`).toBeGreaterThan(2);
     }
-    for (const { name, reason } of family.constraints) expect(reason, `reason of ${name}`).toMatch(/^(\S+\s+){4,}\S+$/);
+    for (const { name, reason } of targetsOf(family).flatMap((target) => target.constraints)) expect(reason, `reason of ${name}`).toMatch(/^(\S+\s+){4,}\S+$/);
   });
 
   it('has axes of distinct ascending values', () => {
-    for (const axis of family.axes) {
+    for (const axis of targetsOf(family).flatMap((target) => target.axes)) {
       expect(axis.values.length).toBeGreaterThan(0);
       expect([...axis.values].sort((a, b) => a - b)).toEqual([...new Set(axis.values)]);
       for (const value of axis.values) expect(Number.isSafeInteger(value) && value >= 0).toBe(true);
@@ -56,26 +60,32 @@ describe.each(cases)('%s', (_name, family) => {
 
   it('has axes that each change the kernel: for some variant, another value gives another source', () => {
     if (family === TINY) return; // rendered from a directory of its own
-    const variants = formsOf(family).flatMap((form) => sample(form, 4, seededRandom(11), { family }));
-    for (const axis of family.axes.filter((a) => a.values.length > 1)) {
-      const matters = variants.some((variant) =>
-        axis.values.some((value) => {
-          const other = { ...variant, axes: { ...variant.axes, [axis.name]: value } };
-          return validate(other, { family }).length === 0 && anonymous(other, family) !== anonymous(variant, family);
-        }),
-      );
-      expect(matters, `axis ${axis.name} changes some kernel`).toBe(true);
+    for (const target of targetsOf(family)) {
+      const isas = isasOf(family).filter((isa) => targetOf(family, isa) === target);
+      const forms = formsOf(family, isas);
+      const variants = forms.flatMap((form) => sample(form, Math.max(4, Math.ceil(24 / forms.length)), seededRandom(11), { family }));
+      for (const axis of target.axes.filter((a) => a.values.length > 1)) {
+        const matters = variants.some((variant) =>
+          axis.values.some((value) => {
+            const other = { ...variant, axes: { ...variant.axes, [axis.name]: value } };
+            return validate(other, { family }).length === 0 && anonymous(other, family) !== anonymous(variant, family);
+          }),
+        );
+        expect(matters, `axis ${axis.name} changes some kernel of ${isas.join(', ')}`).toBe(true);
+      }
     }
   });
 
   it('has a template with a head comment', () => {
     if (family === TINY) return; // rendered from a directory of its own
-    expect(existsSync(join(defaultTemplateRoot(), family.template))).toBe(true);
-    expect(templateText(family)).toMatch(/^\s*\{\{!--/);
+    for (const { template } of targetsOf(family)) {
+      expect(existsSync(join(defaultTemplateRoot(), template)), template).toBe(true);
+      expect(readFileSync(join(defaultTemplateRoot(), template), 'utf8')).toMatch(/^\s*\{\{!--/);
+    }
   });
 
   it('gives every form a valid default, once', () => {
-    const kernels = defaultKernels([family]);
+    const kernels = defaultKernels([family], isasOf(family));
     expect(kernels.length).toBe(formsOf(family).length);
     expectDistinct(kernels.map((kernel) => kernel.formId));
   });
@@ -100,11 +110,12 @@ describe.each(cases)('%s', (_name, family) => {
         }
         for (const form of formsOf(family).filter((f) => JSON.stringify(f.params) === JSON.stringify(params))) {
           for (const variant of [defaultVariant(form, { family }), ...sample(form, 3, seededRandom(5), { family })]) {
-            const launch = family.launch(problem, variant);
+            expect(targetOf(family, variant.isa).numericsClass(variant)).not.toBe('');
+            if (!isCpuIsa(variant.isa)) continue; // launch expressions: see cuda-view.test.ts
+            const launch = family.cpu.launch(problem, { isa: variant.isa, axes: variant.axes });
             expect(launch.phases.length).toBeGreaterThan(0);
             for (const phase of launch.phases) expect(Number.isSafeInteger(phase.units) && phase.units >= 0, `units of ${phase.name}`).toBe(true);
             for (const bytes of [launch.scratchBytes, launch.workspaceBytes]) expect(Number.isSafeInteger(bytes) && bytes >= 0).toBe(true);
-            expect(family.numericsClass(variant)).not.toBe('');
           }
         }
       }
@@ -117,6 +128,6 @@ function anonymous(variant: Variant, family: Family): string {
   return renderKernel(variant, { family, prelude: 'include' }).replaceAll(kernelId(variant, family), 'ID');
 }
 
-function templateText(family: Family): string {
-  return readFileSync(join(defaultTemplateRoot(), family.template), 'utf8');
+function targetsOf(family: Family): readonly Target[] {
+  return family.cuda === undefined ? [family.cpu] : [family.cpu, family.cuda];
 }

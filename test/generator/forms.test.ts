@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defaultKernels, formsOf, paramSets } from '../../generator/forms.js';
-import { ISAS, type Family } from '../../generator/types.js';
+import { CPU_ISAS, type Family } from '../../generator/types.js';
 import { TINY } from './tiny.js';
 
 const two: Family = { ...TINY, params: [...TINY.params, { name: 'layout', values: ['a', 'b'], doc: 'Layout.' }] };
@@ -9,7 +9,7 @@ describe('forms', () => {
   it('are the product of parameters, the last varying fastest, and instruction sets', () => {
     expect(paramSets(two).map((p) => `${p['dtype']}/${p['layout']}`)).toEqual(['f32/a', 'f32/b', 'bf16/a', 'bf16/b']);
     expect(paramSets({ ...TINY, params: [] })).toEqual([{}]);
-    expect(formsOf(two)).toHaveLength(4 * ISAS.length);
+    expect(formsOf(two)).toHaveLength(4 * CPU_ISAS.length);
     expect(formsOf(TINY, ['avx512']).map((form) => form.isa)).toEqual(['avx512', 'avx512']);
   });
 

@@ -8,7 +8,7 @@ import { sample } from '../../generator/space.js';
 import type { Family, Variant } from '../../generator/types.js';
 import { seededRandom, TINY } from './tiny.js';
 
-const BARE: Family = { ...TINY, name: 'bare', params: [], axes: [], constraints: [], defaults: () => ({}) };
+const BARE: Family = { ...TINY, name: 'bare', params: [], cpu: { ...TINY.cpu, axes: [], constraints: [], defaults: () => ({}) } };
 const ALL = [TINY, BARE];
 const variant: Variant = { family: 'tiny_scale', params: { dtype: 'bf16' }, isa: 'avx512bf16', axes: { block: 64, unroll: 2 } };
 
@@ -48,7 +48,7 @@ describe('kernel ids', () => {
   it.each([
     ['tiny_scale__bf16__avx2', /is not a kernel id; expected <family>__<params or any>__<isa>__<axes or base>/],
     ['nothing__bf16__avx2__base', /unknown kernel family "nothing"; there are: tiny_scale, bare/],
-    ['tiny_scale__bf16__sse__block64_unroll2', /unknown instruction set "sse"; there are: portable, avx2/],
+    ['tiny_scale__bf16__sse__block64_unroll2', /unknown instruction set "sse"; tiny_scale has: portable, avx2, avx512, avx512bf16$/],
     ['tiny_scale__f64__avx2__block64_unroll2', /dtype is "f64"; allowed: f32, bf16/],
     ['tiny_scale__f32_f32__avx2__block64_unroll2', /parameters "f32_f32" do not fit tiny_scale; expected dtype/],
     ['bare__f32__avx2__base', /parameters "f32" do not fit bare; expected any/],

@@ -75,7 +75,7 @@ describe('renderKernel', () => {
   });
 
   it('refuses a missing template, a missing partial, a syntax error and bad arithmetic', () => {
-    expect(() => renderKernel(variant, { family: { ...TINY, template: 'cpu/none.cc.hbs' }, templateRoot: tinyTemplates() })).toThrow(/template cpu\/none\.cc\.hbs does not exist/);
+    expect(() => renderKernel(variant, { family: { ...TINY, cpu: { ...TINY.cpu, template: 'cpu/none.cc.hbs' } }, templateRoot: tinyTemplates() })).toThrow(/template cpu\/none\.cc\.hbs does not exist/);
     expect(failure(broken('{{> cpu/none}}'))).toMatch(/partial cpu\/none could not be found/);
     expect(failure(broken('{{#if isa}}'))).toMatch(/does not parse/);
     expect(failure(broken('{{div 7 2}}'))).toMatch(/7 is not a multiple of 2/);
@@ -88,6 +88,6 @@ describe('renderKernel', () => {
   });
 
   it('refuses a view that hides a standard variable', () => {
-    expect(() => viewOf(variant, { ...TINY, view: () => ({ lanes: 4 }) })).toThrow(/"lanes"/);
+    expect(() => viewOf(variant, { ...TINY, cpu: { ...TINY.cpu, view: () => ({ lanes: 4 }) } })).toThrow(/"lanes"/);
   });
 });

@@ -4,6 +4,7 @@ import { FAMILIES } from '../../generator/families/index.js';
 import { formsOf } from '../../generator/forms.js';
 import { formId, kernelId, type Form } from '../../generator/ids.js';
 import { count, defaultVariant, describeSpace, enumerate, rawSize, sample, validate } from '../../generator/space.js';
+import { targetOf } from '../../generator/targets.js';
 import type { Family } from '../../generator/types.js';
 import { seededRandom, TINY } from './tiny.js';
 
@@ -22,7 +23,10 @@ describe('the tiny space', () => {
   });
 
   it('is lazy', () => {
-    const endless: Family = { ...TINY, axes: Array.from({ length: 20 }, (_, i) => ({ name: String.fromCharCode(97 + i), values: [1, 2, 3, 4, 5, 6], doc: '' })), constraints: [] };
+    const endless: Family = {
+      ...TINY,
+      cpu: { ...TINY.cpu, axes: Array.from({ length: 20 }, (_, i) => ({ name: String.fromCharCode(97 + i), values: [1, 2, 3, 4, 5, 6], doc: '' })), constraints: [] },
+    };
     const first = enumerate(form, { family: endless }).next();
     expect(first.done).toBe(false);
   });
@@ -62,7 +66,7 @@ describe('the tiny space', () => {
   });
 
   it('refuses a default that violates a constraint', () => {
-    const bad: Family = { ...TINY, defaults: () => ({ block: 64, unroll: 4 }) };
+    const bad: Family = { ...TINY, cpu: { ...TINY.cpu, defaults: () => ({ block: 64, unroll: 4 }) } };
     expect(() => defaultVariant({ ...form, isa: 'portable' }, { family: bad })).toThrow(/the default variant is not valid:\n {2}registers: Portable code/);
     expect(defaultVariant({ ...form, isa: 'avx512' }, { family: bad }).axes).toEqual({ block: 64, unroll: 4 });
   });
@@ -77,9 +81,9 @@ describe('every space', () => {
     let hasDefault = false;
     const invalid: string[] = [];
     // Every point of a small space; of the large ones a stretch of points, evenly spread, and the default.
-    const step = Math.max(1, Math.floor(rawSize(family) / SPREAD));
+    const step = Math.max(1, Math.floor(rawSize(family, f.isa) / SPREAD));
     for (const variant of enumerate(f, { family })) {
-      const isDefault = family.axes.every(({ name }) => variant.axes[name] === known.axes[name]);
+      const isDefault = targetOf(family, f.isa).axes.every(({ name }) => variant.axes[name] === known.axes[name]);
       hasDefault ||= isDefault;
       if (points++ % step !== 0 && !isDefault) continue;
       const id = kernelId(variant, family);
@@ -91,7 +95,7 @@ describe('every space', () => {
     expect(hasDefault).toBe(true);
     expect(ids).toContain(standard);
     expect(points).toBe(count(f, { family }));
-    expect(points).toBeLessThanOrEqual(rawSize(family));
+    expect(points).toBeLessThanOrEqual(rawSize(family, f.isa));
   });
 
   it('samples without replacement, deterministically by seed, valid with and without sizes', () => {

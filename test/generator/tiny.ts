@@ -22,26 +22,29 @@ export const TINY: Family = {
     { name: 'scale', type: 'float', value: () => 2, doc: 'The factor.' },
     { name: 'stride', type: 'int', value: () => 1, doc: 'Distance of elements in x.' },
   ],
-  axes: [
-    { name: 'block', values: [16, 32, 64, 128], doc: 'Elements of one work unit.' },
-    { name: 'unroll', values: [1, 2, 4], doc: 'Elements of one loop iteration.' },
-  ],
-  constraints: [
-    { name: 'registers', reason: 'Portable code has too few registers to unroll four times.', holds: ({ isa, axes }) => isa !== 'portable' || axes['unroll'] !== 4 },
-    { name: 'fits', reason: 'A block larger than the problem leaves threads idle.', holds: ({ axes, dims }) => dims === undefined || (axes['block'] ?? 0) <= (dims['n'] ?? 0) },
-  ],
-  template: 'cpu/tiny_scale.cc.hbs',
-  defaults: () => ({ block: 64, unroll: 2 }),
-  launch: (problem, variant) => ({
-    phases: [{ name: 'scale', units: Math.ceil((problem.dims['n'] ?? 0) / (variant.axes['block'] ?? 1)) }],
-    scratchBytes: 0,
-    workspaceBytes: 0,
-  }),
+  cpu: {
+    kind: 'cpu',
+    axes: [
+      { name: 'block', values: [16, 32, 64, 128], doc: 'Elements of one work unit.' },
+      { name: 'unroll', values: [1, 2, 4], doc: 'Elements of one loop iteration.' },
+    ],
+    constraints: [
+      { name: 'registers', reason: 'Portable code has too few registers to unroll four times.', holds: ({ isa, axes }) => isa !== 'portable' || axes['unroll'] !== 4 },
+      { name: 'fits', reason: 'A block larger than the problem leaves threads idle.', holds: ({ axes, dims }) => dims === undefined || (axes['block'] ?? 0) <= (dims['n'] ?? 0) },
+    ],
+    template: 'cpu/tiny_scale.cc.hbs',
+    defaults: () => ({ block: 64, unroll: 2 }),
+    launch: (problem, variant) => ({
+      phases: [{ name: 'scale', units: Math.ceil((problem.dims['n'] ?? 0) / (variant.axes['block'] ?? 1)) }],
+      scratchBytes: 0,
+      workspaceBytes: 0,
+    }),
+    numericsClass: () => 'exact',
+    view: ({ axes }) => ({ steps: (axes['block'] ?? 0) / (axes['unroll'] ?? 1) }),
+  },
   cost: (problem) => ({ readBytes: 4 * (problem.dims['n'] ?? 0), writeBytes: 4 * (problem.dims['n'] ?? 0), flops: problem.dims['n'] ?? 0 }),
-  numericsClass: () => 'exact',
   makeInputs: (problem, random) => ({ x: Float64Array.from({ length: problem.dims['n'] ?? 0 }, () => random()), offset: null }),
   reference: (_problem, inputs) => ({ y: { values: Float64Array.from(inputs['x'] ?? [], (v) => 2 * v), bound: 0 } }),
-  view: ({ axes }) => ({ steps: (axes['block'] ?? 0) / (axes['unroll'] ?? 1) }),
   raggedProblems: (params: Params): readonly Problem[] => [1, 17, 130].map((n) => ({ family: 'tiny_scale', params, dims: { n } })),
 };
 

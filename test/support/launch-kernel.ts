@@ -3,7 +3,7 @@ import { decodeTensor, encodeTensor } from '../../generator/families/common.js';
 import { kernelId } from '../../generator/ids.js';
 import { renderKernel } from '../../generator/render.js';
 import { defaultVariant } from '../../generator/space.js';
-import { ISAS, type Family, type Isa, type Params, type Problem, type TensorValues } from '../../generator/types.js';
+import { CPU_ISAS, type Family, type Isa, type Params, type Problem, type TensorValues } from '../../generator/types.js';
 import { openDevice } from '../../runtime/device/index.js';
 import { packageRoot } from '../../runtime/paths.js';
 import { compileKernels } from '../../tuning/compile.js';
@@ -24,7 +24,7 @@ export interface KernelBench {
 export async function openKernels(family: Family, params: Params = {}): Promise<KernelBench> {
   const device = openDevice('cpu', { threads: 2 });
   const kernels: LaunchableKernel[] = [];
-  for (const isa of ISAS.filter((name) => device.identity.isas.includes(name))) {
+  for (const isa of CPU_ISAS.filter((name) => device.identity.isas.includes(name))) {
     const variant = defaultVariant({ family: family.name, params, isa }, { family });
     const source = { id: kernelId(variant, family), text: renderKernel(variant, { family }) };
     const [result] = await compileKernels([source], { isa, directory: join(packageRoot(), 'build', 'test-kernels') });

@@ -4,7 +4,8 @@ import { paramSets } from '../../generator/forms.js';
 import { kernelId } from '../../generator/ids.js';
 import { renderKernel } from '../../generator/render.js';
 import { defaultVariant, sample } from '../../generator/space.js';
-import { ISAS, type Family, type Isa, type Params, type Problem, type Variant } from '../../generator/types.js';
+import { isCpuIsa } from '../../generator/targets.js';
+import { CPU_ISAS, type CpuIsa, type Family, type Params, type Problem, type Variant } from '../../generator/types.js';
 import { openDevice } from '../../runtime/device/index.js';
 import type { Device, Kernel } from '../../runtime/device/types.js';
 import { packageRoot } from '../../runtime/paths.js';
@@ -29,7 +30,7 @@ const ROUNDS: readonly { readonly seed: number; readonly style: LaunchStyle }[] 
 
 export interface KernelChecks {
   /** The instruction sets of this machine. */
-  readonly isas: readonly Isa[];
+  readonly isas: readonly CpuIsa[];
   /** What is wrong with these variants on these problems (of the same parameters): nothing, if all is well. */
   check(variants: readonly Variant[], problems: (params: Params) => readonly Problem[]): Promise<readonly string[]>;
 }
@@ -43,10 +44,10 @@ export function kernelChecks(family: Family): KernelChecks {
   const store = createCaseStore();
   const known = new Set(devices[0]?.identity.isas);
   return {
-    isas: ISAS.filter((isa) => known.has(isa)),
+    isas: CPU_ISAS.filter((isa) => known.has(isa)),
     async check(variants, problems) {
       const wrong: string[] = [];
-      for (const isa of ISAS) {
+      for (const isa of CPU_ISAS) {
         const some = variants.filter((variant) => variant.isa === isa);
         if (some.length === 0) continue;
         // Files are named by content: a second run compiles what changed.
@@ -105,7 +106,8 @@ async function checkOne(family: Family, variant: Variant, problem: Problem, load
 }
 
 function geometryDifference(family: Family, variant: Variant, problem: Problem, device: Device, kernel: Kernel): string | null {
-  const said = family.launch(problem, variant);
+  if (!isCpuIsa(variant.isa)) return `${variant.isa} is not an instruction set of a CPU`;
+  const said = family.cpu.launch(problem, { isa: variant.isa, axes: variant.axes });
   const buffers = family.tensors.map(() => null);
   const found = device.geometry(kernel, stepArgs(family, problem, buffers));
   const expected = { units: said.phases.map((phase) => phase.units), workspaceBytes: said.workspaceBytes, scratchBytes: said.scratchBytes };
@@ -132,7 +134,7 @@ export function describeKernels(family: Family, { samples = 4, sampleProblems = 
       });
       if (samples === 0) continue;
       it(`${isa}: random variants equal the reference`, async () => {
-        const random = seededRandom(ISAS.indexOf(isa) + 1);
+        const random = seededRandom(CPU_ISAS.indexOf(isa) + 1);
         const variants = Array.from({ length: samples }, (_, i) => {
           const params = sets[i % sets.length] ?? {};
           return sample({ family: family.name, params, isa }, 1, random, { family });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compilerFlags } from '../../generator/isa.js';
 import { renderPrelude } from '../../generator/render.js';
-import { ISAS, type Isa } from '../../generator/types.js';
+import { CPU_ISAS, type CpuIsa } from '../../generator/types.js';
 import { cpuIdentity } from '../../runtime/device/cpu-info.js';
 import { findCompiler } from '../../tuning/compiler.js';
 import { temporaryDirectories } from '../support/temp-dir.js';
@@ -14,7 +14,7 @@ const program = readFileSync(join(import.meta.dirname, 'simd.cc'), 'utf8');
 const available = new Set(cpuIdentity().isas);
 
 /** Compiles simd.cc against the rendered prelude of an instruction set and runs it; its output lists what is wrong. */
-async function run(isa: Isa): Promise<{ readonly status: number | null; readonly output: string }> {
+async function run(isa: CpuIsa): Promise<{ readonly status: number | null; readonly output: string }> {
   const directory = temporary();
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'prelude.h'), renderPrelude(isa));
@@ -28,7 +28,7 @@ async function run(isa: Isa): Promise<{ readonly status: number | null; readonly
 }
 
 describe('SIMD layer', () => {
-  for (const isa of ISAS.filter((name) => available.has(name))) {
+  for (const isa of CPU_ISAS.filter((name) => available.has(name))) {
     it(`${isa}: elementary functions, tails, orders and conversions`, async () => {
       expect(await run(isa)).toEqual({ status: 0, output: '' });
     });

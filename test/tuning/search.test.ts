@@ -8,11 +8,14 @@ import { toyFamily } from './support/toy-family.js';
 const axis = (name: string, count: number) => ({ name, values: Array.from({ length: count }, (_, i) => i), doc: name });
 const family: Family = {
   ...toyFamily,
-  axes: [axis('a', 6), axis('b', 5), axis('c', 4)],
-  defaults: () => ({ a: 1, b: 1, c: 1 }),
-  constraints: [{ name: 'odd', reason: 'test', holds: ({ axes }) => (axes['a'] ?? 0) + (axes['b'] ?? 0) !== 7 }],
+  cpu: {
+    ...toyFamily.cpu,
+    axes: [axis('a', 6), axis('b', 5), axis('c', 4)],
+    defaults: () => ({ a: 1, b: 1, c: 1 }),
+    constraints: [{ name: 'odd', reason: 'test', holds: ({ axes }) => (axes['a'] ?? 0) + (axes['b'] ?? 0) !== 7 }],
+  },
 };
-const wide: Family = { ...family, axes: [axis('a', 40), axis('b', 40), axis('c', 4)] };
+const wide: Family = { ...family, cpu: { ...family.cpu, axes: [axis('a', 40), axis('b', 40), axis('c', 4)] } };
 const form = { family: family.name, params: {}, isa: 'portable' } as const;
 const open = (seed = 1, of: Family = family): Search => createSearch({ form, family: of, dims: {}, seed });
 const ids = (variants: readonly Variant[], of: Family = family): string[] => variants.map((variant) => kernelId(variant, of));

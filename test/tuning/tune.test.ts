@@ -50,7 +50,7 @@ function options(parts: Partial<TuneParts> = {}): TuneOptions {
 
 /** The toy family with only some of its modes, so that a test runs what it is about. */
 function withModes(...modes: readonly Mode[]): Partial<TuneParts> {
-  return { families: [{ ...toyFamily, axes: [{ name: 'mode', values: modes, doc: 'how it behaves' }] }] };
+  return { families: [{ ...toyFamily, cpu: { ...toyFamily.cpu, axes: [{ name: 'mode', values: modes, doc: 'how it behaves' }] } }] };
 }
 
 function failureStates(report: TuneReport): Record<string, string> {
@@ -115,13 +115,13 @@ describe('tune', () => {
   });
 
   it('fails with a clear error when not even the default works', async () => {
-    const broken = { ...toyFamily, defaults: () => ({ mode: MODES.segfaults }) };
+    const broken = { ...toyFamily, cpu: { ...toyFamily.cpu, defaults: () => ({ mode: MODES.segfaults }) } };
     await expect(tune(options({ families: [broken] }))).rejects.toThrow(/no problem could be tuned.*the default variant is crashed/s);
     expect(existsSync(join(directory, 'journal.jsonl'))).toBe(true);
   });
 
   it('turns a family whose default is not valid into a typed error', async () => {
-    const broken = { ...toyFamily, constraints: [{ name: 'never', reason: 'Nothing is good enough.', holds: () => false }] };
+    const broken = { ...toyFamily, cpu: { ...toyFamily.cpu, constraints: [{ name: 'never', reason: 'Nothing is good enough.', holds: () => false }] } };
     await expect(tune(options({ families: [broken] }))).rejects.toThrow(TuneError);
     await expect(tune(options({ families: [broken] }))).rejects.toThrow(/Nothing is good enough/);
   });

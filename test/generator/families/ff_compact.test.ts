@@ -10,8 +10,8 @@ describe('ff_compact reference', () => {
   });
 
   it('does not stream where there are no streaming stores', () => {
-    expect(ffCompact.defaults({ isa: 'portable', params: { dtype: 'f32' } })).toEqual({ rows: 16, stream: 0 });
-    const [constraint] = ffCompact.constraints;
+    expect(ffCompact.cpu.defaults({ isa: 'portable', params: { dtype: 'f32' } })).toEqual({ rows: 16, stream: 0 });
+    const [constraint] = ffCompact.cpu.constraints;
     expect(constraint?.holds({ isa: 'portable', params: {}, axes: { rows: 1, stream: 1 } })).toBe(false);
   });
 });

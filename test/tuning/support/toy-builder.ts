@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kernelId } from '../../../generator/ids.js';
+import { targetOf } from '../../../generator/targets.js';
 import type { Family, Variant } from '../../../generator/types.js';
 import type { BuiltKernel, KernelBuilder } from '../../../tuning/kernel-builder.js';
 import { MODES } from './toy-family.js';
@@ -20,7 +21,7 @@ export function createToyBuilder(directory: string, compiler = 'toy 1.0'): ToyBu
     compiler,
     order,
     sourceHash: hash,
-    formHash: (form, family) => hash({ ...form, axes: family.defaults(form) }, family),
+    formHash: (form, family) => hash({ ...form, axes: targetOf(family, form.isa).defaults(form) }, family),
     isBuilt: (id) => built.has(id),
     builtCount: () => built.size,
     pathOf(id) {

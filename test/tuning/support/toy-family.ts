@@ -38,16 +38,19 @@ export const toyFamily: Family = {
     { name: 'rows', type: 'int', dynamic: true, value: (d) => d['rows'] ?? 0, doc: 'rows' },
     { name: 'n', type: 'int', value: (d) => d['n'] ?? 0, doc: 'width' },
   ],
-  axes: [{ name: 'mode', values: Object.values(MODES), doc: 'how it behaves' }],
-  constraints: [],
-  template: 'none',
-  defaults: () => ({ mode: MODES.good }),
-  launch: () => ({ phases: [{ name: 'rows', units: 1 }], scratchBytes: 0, workspaceBytes: 0 }),
+  cpu: {
+    kind: 'cpu',
+    axes: [{ name: 'mode', values: Object.values(MODES), doc: 'how it behaves' }],
+    constraints: [],
+    template: 'none',
+    defaults: () => ({ mode: MODES.good }),
+    launch: () => ({ phases: [{ name: 'rows', units: 1 }], scratchBytes: 0, workspaceBytes: 0 }),
+    numericsClass: () => 'one',
+  },
   cost: (problem) => {
     const [rows, n] = size(problem);
     return { readBytes: 4 * (n + rows * n), writeBytes: 4 * rows * n, flops: rows * n };
   },
-  numericsClass: () => 'one',
   makeInputs: (problem, random) => {
     const [rows, n] = size(problem);
     const numbers = (count: number): Float64Array => Float64Array.from({ length: count }, () => Math.fround(random() - 0.5));
