@@ -109,9 +109,9 @@ export function openReferenceDevice(): Device {
       get steps() {
         return steps.length;
       },
-      run(times = 1) {
+      run(times = 1, { read } = {}) {
         for (let i = 0; i < times; i++) for (const { kernel, args } of steps) execute(kernel, args);
-        return Promise.resolve({ elapsedNs: 0 });
+        return Promise.resolve(read === undefined ? { elapsedNs: 0 } : { elapsedNs: 0, read: read.read() });
       },
       async profile() {
         await plan.run();
