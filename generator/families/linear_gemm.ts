@@ -1,6 +1,7 @@
 import { ISA_SPECS } from '../isa.js';
 import { type Family, type VariantContext, WEIGHT_DTYPES, type CpuIsa } from '../types.js';
 import { axis, ceilDiv, dim, f32Spec, intScalar, sumBound, weightSpec } from './common.js';
+import { linearGemmCuda } from './cuda/linear_gemm.js';
 import { linearCost, linearInputs, linearReference } from './linear_gemv.js';
 import { L1_BYTES, L2_BYTES, VECTOR_REGISTERS } from './registers.js';
 
@@ -92,6 +93,7 @@ export const linearGemm: Family = {
     },
     numericsClass: ({ isa, axes }) => `${isa === 'portable' ? 'unfused' : 'fp32'}-depth${axis(axes, 'depth')}`,
   },
+  cuda: linearGemmCuda,
   cost: linearCost,
   makeInputs: linearInputs,
   reference: (problem, inputs) =>
