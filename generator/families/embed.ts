@@ -1,5 +1,6 @@
 import { type Family, type Params, type Problem, WEIGHT_DTYPES } from '../types.js';
 import { dim, dtypeParam, f32Spec, i32Spec, intScalar, numbers, randomValues, weightBytes, weightSpec } from './common.js';
+import { embedCuda } from './cuda/embed.js';
 
 const problem = (params: Params, rows: number, hidden: number, vocab: number): Problem => ({ family: 'embed', params, dims: { rows, hidden, vocab } });
 
@@ -30,6 +31,7 @@ export const embed: Family = {
     launch: ({ dims }) => ({ phases: [{ name: 'rows', units: dim(dims, 'rows') }], scratchBytes: 0, workspaceBytes: 0 }),
     numericsClass: () => 'exact',
   },
+  cuda: embedCuda,
   cost: ({ dims, params }) => {
     const cells = dim(dims, 'rows') * dim(dims, 'hidden');
     return { readBytes: cells * weightBytes(params), writeBytes: cells * 4, flops: 0 };

@@ -1,5 +1,6 @@
 import type { Family, Params, Problem } from '../types.js';
 import { dim, dimOr, f32Spec, f32Tensor, intScalar, numbers, sumBound } from './common.js';
+import { ffActivationCuda } from './cuda/ff_activation.js';
 
 /** Pre-activations per neuron: gate and up, or one. */
 function parts(params: Params): number {
@@ -77,6 +78,7 @@ export const ffActivation: Family = {
     launch: ({ dims }) => ({ phases: [{ name: 'rows', units: dim(dims, 'rows') }], scratchBytes: 0, workspaceBytes: 0 }),
     numericsClass: ({ isa }) => isa,
   },
+  cuda: ffActivationCuda,
   cost: ({ dims, params }) => {
     const cells = dim(dims, 'rows') * dim(dims, 'intermediate');
     return { readBytes: cells * parts(params) * 4, writeBytes: cells * 4 + dim(dims, 'rows') * 4, flops: cells * 20 };

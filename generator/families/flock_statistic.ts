@@ -1,5 +1,6 @@
 import type { Family, Problem } from '../types.js';
 import { ceilDiv, dim, dimOr, F32_ROUNDING, f32Spec, f32Tensor, intScalar, numbers } from './common.js';
+import { flockStatisticCuda } from './cuda/flock_statistic.js';
 
 const problem = (rows: number, intermediate: number, zeroRows = 0): Problem => ({
   family: 'flock_statistic',
@@ -51,6 +52,7 @@ export const flockStatistic: Family = {
     // A column's sum does not depend on the tile it lies in; whether the addition is fused does matter.
     numericsClass: ({ isa }) => (isa === 'portable' ? 'separate' : 'fused'),
   },
+  cuda: flockStatisticCuda,
   cost: ({ dims }) => {
     const [rows, columns] = [dim(dims, 'rows'), dim(dims, 'intermediate')];
     return { readBytes: (rows * columns + rows + columns) * 4, writeBytes: columns * 4, flops: rows * columns * 3 };

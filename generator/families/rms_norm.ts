@@ -1,5 +1,6 @@
 import type { Family, Problem } from '../types.js';
 import { dim, dimOr, f32Spec, f32Tensor, intScalar, numbers, sumBound } from './common.js';
+import { rmsNormCuda } from './cuda/rms_norm.js';
 
 /** Rows of x: `total` where a chunk has more rows than are wanted. */
 const totalRows = (dims: Problem['dims']): number => dimOr(dims, 'total', dimOr(dims, 'first', 0) + dim(dims, 'rows'));
@@ -45,6 +46,7 @@ export const rmsNorm: Family = {
     launch: ({ dims }) => ({ phases: [{ name: 'rows', units: dim(dims, 'rows') }], scratchBytes: 0, workspaceBytes: 0 }),
     numericsClass: ({ isa }) => isa,
   },
+  cuda: rmsNormCuda,
   cost: ({ dims }) => {
     const cells = dim(dims, 'rows') * dim(dims, 'hidden');
     return { readBytes: cells * 4 + dim(dims, 'hidden') * 4, writeBytes: cells * 4, flops: cells * 4 };

@@ -1,6 +1,7 @@
 import type { Family, Problem } from '../types.js';
 import { dim, f32Spec, f32Tensor, F32_ROUNDING, intScalar, numbers } from './common.js';
 import { qkvWidth } from './attention.js';
+import { ropeKvWriteCuda } from './cuda/rope_kv_write.js';
 
 const problem = (rows: number, position: number, heads: number, kvHeads: number, headDim: number, spare = 0): Problem => ({
   family: 'rope_kv_write',
@@ -54,6 +55,7 @@ export const ropeKvWrite: Family = {
     // Which elements are left to the scalar loop, which does not fuse, depends on the vector width.
     numericsClass: ({ isa }) => isa,
   },
+  cuda: ropeKvWriteCuda,
   cost: ({ dims }) => {
     const bytes = dim(dims, 'rows') * qkvWidth(dims) * 4;
     return { readBytes: bytes + dim(dims, 'head_dim') * 2, writeBytes: bytes, flops: (bytes / 4) * 3 };
