@@ -23,6 +23,9 @@ export interface GeneratedChanges {
   readonly unchanged: number;
 }
 
+/** Compiled from the sources by `griffin kernels fatbins`, beside them: neither written nor deleted here. */
+const COMPILED = /^cuda\/([a-z0-9_]+\.fatbin|fatbins\.json)$/;
+
 /** Compares a directory with what should be in it, writing nothing. */
 export function compareGenerated(directory: string, files: ReadonlyMap<string, string>): GeneratedChanges {
   const present = listGenerated(directory);
@@ -34,7 +37,7 @@ export function compareGenerated(directory: string, files: ReadonlyMap<string, s
     else if (readFileSync(join(directory, path), 'utf8') !== text) changed.push(path);
     else unchanged++;
   }
-  const stale = [...present].filter((path) => !files.has(path));
+  const stale = [...present].filter((path) => !files.has(path) && !COMPILED.test(path));
   return { added: added.sort(), changed: changed.sort(), stale: stale.sort(), unchanged };
 }
 

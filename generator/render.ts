@@ -54,6 +54,12 @@ export function renderPrelude(isa: CpuIsa, options: Pick<RenderOptions, 'templat
   return tidy(set.get('cpu/prelude.h.hbs')(isaView(isa)));
 }
 
+/** The shared prelude of CUDA kernels: `device.cuh` as `prelude: 'include'` expects it. */
+export function renderCudaPrelude(options: Pick<RenderOptions, 'templateRoot'> = {}): string {
+  const set = templates(options.templateRoot ?? defaultTemplateRoot(), 'inline');
+  return tidy(set.get('cuda/prelude.cuh.hbs')({}));
+}
+
 /** SHA-256 (hex) of a text: the content hash of a source. */
 export function sourceHash(text: string): string {
   return createHash('sha256').update(text).digest('hex');

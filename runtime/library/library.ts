@@ -3,7 +3,7 @@ import type { Device, Kernel } from '../device/types.js';
 import { LibraryError } from '../errors.js';
 import { libraryDirectory } from '../paths.js';
 import { chooseStrategy, chooseWinner, sameRecord, shapeDistance, type DispatchKind, type KernelProblem } from './dispatch.js';
-import { defaultKernelDirectory, findForm, findObject, readKernelIndex, readManifest, type KernelIndex, type Manifest } from './manifest.js';
+import { defaultKernelDirectory, findForm, findObject, formHash, readKernelIndex, readManifest, type KernelIndex, type Manifest } from './manifest.js';
 import type { WinnerEntry } from './schema.js';
 import { readOverlay, verifiedBinary } from './winners.js';
 
@@ -67,9 +67,10 @@ export function openLibrary(device: Device, options: LibraryOptions = {}): Kerne
   const directory = libraryDirectory(options.directory);
   const manifest = readManifest();
   const defaults = openDefaults(device, manifest, options.defaults ?? defaultKernelDirectory());
-  const formHash = (family: string, params: Readonly<Record<string, string>>, isa: string): string | undefined =>
-    Object.values(manifest.forms).find((form) => form.family === family && form.isa === isa && sameRecord(form.params, params))?.sha256;
-  const overlay = readOverlay(directory, { deviceKey: device.identity.key, formHash });
+  const overlay = readOverlay(directory, {
+    deviceKey: device.identity.key,
+    formHash: (family, params, isa) => formHash(manifest, family, params, isa),
+  });
   const isas = device.identity.isas.slice(0, device.identity.isas.indexOf(device.isa) + 1);
   const entries = new Set(overlay.entries.filter((entry) => isas.includes(entry.isa)));
   const warnings: string[] = [];
@@ -142,7 +143,7 @@ function openDefaults(device: Device, manifest: Manifest, directory: string): (p
   requireIsa(index, device.isa, directory);
   const loaded = new Map<string, ReadonlyMap<string, Kernel>>();
   return ({ family, params }) => {
-    const { kernel: id } = findForm(manifest, family, params, device.isa);
+    const { kernel: id } = findForm(manifest, family, params, [device.isa]);
     const object = findObject(index, device.isa, id);
     if (object === undefined) throw new LibraryError(`${directory}: the default kernel ${id} is not built`, { remedy: 'npm run build:kernels' });
     let kernels = loaded.get(object.file);

@@ -31,7 +31,7 @@ const formSchema = z.strictObject({
   /** Id of the default variant. */
   kernel: kernelId,
   /** Path of its source inside `generated/`. */
-  source: z.string().regex(/^cpu\/[a-z0-9]+\/[a-z0-9_]+\.cc$/, 'a path like cpu/avx2/<kernel id>.cc'),
+  source: z.string().regex(/^(cpu\/[a-z0-9]+\/[a-z0-9_]+\.cc|cuda\/sm[0-9]+\/[a-z0-9_]+\.cu)$/, 'a path like cpu/avx2/<kernel id>.cc or cuda/sm80/<kernel id>.cu'),
   /** SHA-256 of the standalone source (prelude included, without the banner). */
   sha256,
 });
@@ -46,6 +46,11 @@ export const manifestSchema = z.strictObject({
   families: z.record(z.string(), familySchema),
   /** By form id, e.g. `ff_down_gather__bf16__avx512`. */
   forms: z.record(z.string(), formSchema),
+  /**
+   * Forms without a default kernel of their own (`sm90`), by form id: SHA-256 of the default variant's standalone source, which tells
+   * whether a tuned kernel of the form is still of today's templates.
+   */
+  tunedForms: z.record(z.string(), sha256).optional(),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
@@ -89,20 +94,32 @@ export function readKernelIndex(directory = defaultKernelDirectory()): KernelInd
 }
 
 /**
- * The form of a family at parameters on an instruction set, with its default kernel. Throws a LibraryError that lists what there is when
- * the family, a parameter or the instruction set is unknown.
+ * The form of a family at parameters, with its default kernel: of the strongest of the device's instruction sets (weakest first) that has one.
+ * Throws a LibraryError that lists what there is when the family or a parameter is unknown, or no instruction set has the form.
  */
-export function findForm(manifest: Manifest, family: string, params: Readonly<Record<string, string>>, isa: string): ManifestForm {
+export function findForm(manifest: Manifest, family: string, params: Readonly<Record<string, string>>, isas: readonly string[]): ManifestForm {
   const known = Object.hasOwn(manifest.families, family) ? manifest.families[family] : undefined;
   if (known === undefined) throw new LibraryError(`unknown kernel family "${family}"; there are: ${Object.keys(manifest.families).join(', ')}`);
-  const values = known.params.map((name) => params[name] ?? '');
-  const id = `${family}__${values.join('_') || 'any'}__${isa}`;
-  const form = manifest.forms[id];
+  const id = formStem(family, known, params);
+  const form = isas.map((isa) => manifest.forms[`${id}__${isa}`]).findLast((found) => found !== undefined);
   if (form === undefined) {
     const forms = Object.keys(manifest.forms).filter((name) => name.startsWith(`${family}__`));
-    throw new LibraryError(`no kernel form ${id}; ${family} has: ${forms.join(', ')}`);
+    throw new LibraryError(`no kernel form ${id} for ${isas.join(' or ') || 'no instruction set'}; ${family} has: ${forms.join(', ')}`);
   }
   return form;
+}
+
+/** SHA-256 of the default variant's source of a form, or undefined when this version has no such form. */
+export function formHash(manifest: Manifest, family: string, params: Readonly<Record<string, string>>, isa: string): string | undefined {
+  const known = Object.hasOwn(manifest.families, family) ? manifest.families[family] : undefined;
+  if (known === undefined || Object.keys(params).length !== known.params.length) return undefined;
+  const id = `${formStem(family, known, params)}__${isa}`;
+  return manifest.forms[id]?.sha256 ?? manifest.tunedForms?.[id];
+}
+
+/** A form's id without its instruction set. */
+function formStem(family: string, known: ManifestFamily, params: Readonly<Record<string, string>>): string {
+  return `${family}__${known.params.map((name) => params[name] ?? '').join('_') || 'any'}`;
 }
 
 /** The object that holds a kernel among those built for its instruction set, or undefined. */

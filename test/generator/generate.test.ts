@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compareGenerated, firstDifference, generatedFiles, writeGenerated } from '../../generator/generate.js';
-import { renderKernel, sourceHash } from '../../generator/render.js';
+import { CUDA_PRELUDE_INCLUDE, renderKernel, sourceHash } from '../../generator/render.js';
+import { SOURCE_BANNER } from '../../generator/manifest.js';
 import { manifestSchema } from '../../runtime/library/manifest.js';
-import { TINY, tinyTemplates, TINY_TEMPLATE } from './tiny.js';
+import { TINY, TINY_CUDA, tinyTemplates, TINY_TEMPLATE } from './tiny.js';
 
 const KERNEL = 'cpu/avx2/tiny_scale__bf16__avx2__block64_unroll2.cc';
 
@@ -45,7 +46,54 @@ describe('generatedFiles', () => {
   });
 });
 
+describe('generatedFiles of a family with CUDA forms', () => {
+  const root = tinyTemplates();
+  const files = generatedFiles([TINY_CUDA], root);
+  const id = 'tiny_scale__f32__sm80__threads64';
+  const variant = { family: 'tiny_scale', params: { dtype: 'f32' }, isa: 'sm80', axes: { threads: 64 } } as const;
+
+  it('holds the sm80 default of every form and device.cuh, from which the standalone source can be put together', () => {
+    const cuda = [...files.keys()].filter((path) => path.startsWith('cuda/'));
+    expect(cuda.sort()).toEqual(['cuda/device.cuh', 'cuda/sm80/tiny_scale__bf16__sm80__threads64.cu', `cuda/sm80/${id}.cu`]);
+    const withoutBanner = (path: string): string => (files.get(path) ?? '').replace(SOURCE_BANNER, '');
+    const standalone = renderKernel(variant, { family: TINY_CUDA, templateRoot: root });
+    expect(withoutBanner(`cuda/sm80/${id}.cu`).replace(`${CUDA_PRELUDE_INCLUDE}\n`, () => withoutBanner('cuda/device.cuh'))).toBe(standalone);
+  });
+
+  it('describes them in the manifest, and the forms without a default by their hash', () => {
+    const manifest = manifestSchema.parse(JSON.parse(files.get('manifest.json') ?? ''));
+    const standalone = renderKernel(variant, { family: TINY_CUDA, templateRoot: root });
+    expect(manifest.forms['tiny_scale__f32__sm80']).toEqual({
+      family: 'tiny_scale',
+      params: { dtype: 'f32' },
+      isa: 'sm80',
+      kernel: id,
+      source: `cuda/sm80/${id}.cu`,
+      sha256: sourceHash(standalone),
+    });
+    expect(Object.keys(manifest.forms).filter((name) => name.endsWith('sm90'))).toEqual([]);
+    const other = renderKernel({ ...variant, isa: 'sm90' }, { family: TINY_CUDA, templateRoot: root });
+    expect(manifest.tunedForms?.['tiny_scale__f32__sm90']).toBe(sourceHash(other));
+  });
+
+  it('changes every hash when device.cuh changes', () => {
+    const changed = generatedFiles([TINY_CUDA], tinyTemplates({ 'cuda/device.cuh': '// nothing is left\n' }));
+    expect(changed.get(`cuda/sm80/${id}.cu`)).toBe(files.get(`cuda/sm80/${id}.cu`));
+    expect(changed.get('cuda/device.cuh')).not.toBe(files.get('cuda/device.cuh'));
+    expect(changed.get('manifest.json')).not.toBe(files.get('manifest.json'));
+  });
+});
+
 describe('writeGenerated', () => {
+  it('leaves compiled fatbins and their index alone', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'griffin-generated-'));
+    const files = generatedFiles([TINY_CUDA], tinyTemplates());
+    writeGenerated(directory, files);
+    for (const name of ['tiny_scale.fatbin', 'fatbins.json']) writeFileSync(join(directory, 'cuda', name), '');
+    writeFileSync(join(directory, 'cuda/sm80/gone.cu'), '');
+    expect(compareGenerated(directory, files)).toEqual({ added: [], changed: [], stale: ['cuda/sm80/gone.cu'], unchanged: files.size });
+  });
+
   it('writes, then finds nothing to do, then repairs and deletes', () => {
     const directory = join(mkdtempSync(join(tmpdir(), 'griffin-generated-')), 'generated');
     const files = generatedFiles([TINY], tinyTemplates());

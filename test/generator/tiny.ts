@@ -87,12 +87,52 @@ static void run(const Args& a, uint32_t, int64_t begin, int64_t end, void*) {
 {{> cpu/export}}
 `;
 
+/** The tiny family with forms for CUDA as well. */
+export const TINY_CUDA: Family = {
+  ...TINY,
+  cuda: {
+    kind: 'cuda',
+    isas: ['sm80', 'sm90'],
+    axes: [{ name: 'threads', values: [64, 128], doc: 'Threads of a block, one element each.' }],
+    constraints: [{ name: 'small', reason: 'Only newer devices take blocks of 128 threads here.', holds: ({ axes, capability }) => axes['threads'] === 64 || (capability ?? 80) >= 86 }],
+    template: 'cuda/tiny_scale.cu.hbs',
+    defaults: () => ({ threads: 64 }),
+    launch: ({ axes }) => ({
+      phases: [{ name: 'main', grid: [`ceilDiv(n, ${axes['threads'] ?? 0})`, '1', '1'], block: axes['threads'] ?? 0, sharedBytes: '0' }],
+      workspaceBytes: '0',
+      counters: '0',
+    }),
+    numericsClass: () => 'exact',
+  },
+};
+
+export const TINY_CUDA_TEMPLATE = `{{!-- tiny, on CUDA --}}
+// {{id}}: {{family.formula}}
+{{> cuda/prelude}}
+
+namespace {{ns}} {
+
+{{> cuda/params}}
+
+GK_KERNEL({{symbol}}__main, Params, {{axes.threads}}, 1) {
+  gk::waitForPrevious();
+  const int32_t i = int32_t(blockIdx.x) * {{axes.threads}} + int32_t(threadIdx.x);
+  if (i < n(params)) params.y[i] = fmaf(params.scale, gk::toFloat(params.x[int64_t(i) * stride(params)]), params.offset ? params.offset[i] : 0.0f);
+}
+
+}  // namespace {{ns}}
+
+{{> cuda/describe}}
+`;
+
 /** A fresh template directory with the shared partials, a minimal prelude and the tiny kernel; `files` adds or replaces some. */
 export function tinyTemplates(files: Readonly<Record<string, string>> = {}): string {
   const root = mkdtempSync(join(tmpdir(), 'griffin-templates-'));
   mkdirSync(join(root, 'cpu'));
+  mkdirSync(join(root, 'cuda'));
   for (const name of ['args.h.hbs', 'export.h.hbs', 'kernel_abi.h']) cpSync(join(defaultTemplateRoot(), 'cpu', name), join(root, 'cpu', name));
-  const all = { 'cpu/prelude.h.hbs': PRELUDE, 'cpu/tiny_scale.cc.hbs': TINY_TEMPLATE, ...files };
+  for (const name of ['params.cuh.hbs', 'describe.cuh.hbs', 'prelude.cuh.hbs', 'device.cuh']) cpSync(join(defaultTemplateRoot(), 'cuda', name), join(root, 'cuda', name));
+  const all = { 'cpu/prelude.h.hbs': PRELUDE, 'cpu/tiny_scale.cc.hbs': TINY_TEMPLATE, 'cuda/tiny_scale.cu.hbs': TINY_CUDA_TEMPLATE, ...files };
   for (const [name, text] of Object.entries(all)) writeFileSync(join(root, name), text);
   return root;
 }

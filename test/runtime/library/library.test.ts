@@ -25,7 +25,7 @@ function fakeDevice(isa = 'portable'): { device: Device; loaded: string[] } {
 }
 
 const problem = { family: 'linear_gemv', params: { dtype: 'f32' }, dims: { rows: 1, in: 64, out: 320 } };
-const form = findForm(readManifest(), 'linear_gemv', { dtype: 'f32' }, 'portable');
+const form = findForm(readManifest(), 'linear_gemv', { dtype: 'f32' }, ['portable']);
 
 /** A library directory with one tuned binary and the given entries for it. */
 function tunedDirectory(path: string, entries: readonly Partial<ReturnType<typeof entry>>[]): void {
@@ -88,7 +88,7 @@ describe('openLibrary', () => {
     using dir = temporaryDirectory();
     const gemm = { family: 'linear_gemm', params: { dtype: 'f32', layout: 'outin' } };
     const dims = { ...problem.dims, rows: 8 };
-    const gemmHash = findForm(readManifest(), 'linear_gemm', gemm.params, 'portable').sha256;
+    const gemmHash = findForm(readManifest(), 'linear_gemm', gemm.params, ['portable']).sha256;
     tunedDirectory(dir.path, [
       { dims, medianNs: 100 },
       { ...gemm, dims, medianNs: 200, formHash: gemmHash },

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { LibraryError } from '../../../runtime/errors.js';
-import { findForm, findObject, readKernelIndex, readManifest, type KernelIndex, type Manifest } from '../../../runtime/library/manifest.js';
+import { findForm, findObject, formHash, readKernelIndex, readManifest, type KernelIndex, type Manifest } from '../../../runtime/library/manifest.js';
 
 const hash = 'a'.repeat(64);
 const manifest: Manifest = {
@@ -57,16 +57,34 @@ describe('readKernelIndex', () => {
 
 describe('findForm and findObject', () => {
   it('find by family, parameters in any order and instruction set', () => {
-    expect(findForm(manifest, 'one', { layout: 'outin', dtype: 'f32' }, 'avx2').kernel).toBe('one__f32_outin__avx2__r4');
-    expect(findForm(manifest, 'bare', {}, 'avx2').kernel).toBe('bare__any__avx2__base');
+    expect(findForm(manifest, 'one', { layout: 'outin', dtype: 'f32' }, ['avx2']).kernel).toBe('one__f32_outin__avx2__r4');
+    expect(findForm(manifest, 'bare', {}, ['avx2']).kernel).toBe('bare__any__avx2__base');
     expect(findObject(index, 'avx2', 'one__f32_outin__avx2__r4')?.file).toBe('avx2-1.so');
     expect(findObject(index, 'avx2', 'other')).toBeUndefined();
     expect(findObject(index, 'avx512', 'one__f32_outin__avx2__r4')).toBeUndefined();
   });
 
+  it('take the strongest instruction set that has the form', () => {
+    const bare = manifest.forms['bare__any__avx2']!;
+    const both: Manifest = { ...manifest, forms: { ...manifest.forms, bare__any__sm80: { ...bare, isa: 'sm80', kernel: 'bare__any__sm80__b1' }, bare__any__sm90: { ...bare, isa: 'sm90', kernel: 'bare__any__sm90__b2' } } };
+    expect(findForm(both, 'bare', {}, ['sm80', 'sm90']).kernel).toBe('bare__any__sm90__b2');
+    expect(findForm(both, 'bare', {}, ['sm80']).kernel).toBe('bare__any__sm80__b1');
+    expect(findForm(manifest, 'bare', {}, ['avx2', 'avx512']).isa).toBe('avx2');
+    expect(() => findForm(manifest, 'bare', {}, ['sm80', 'sm90'])).toThrow(/no kernel form bare__any for sm80 or sm90; bare has: bare__any__avx2/);
+  });
+
+  it('know the hash of forms with and without a default kernel', () => {
+    const more: Manifest = { ...manifest, tunedForms: { bare__any__sm90: 'b'.repeat(64) } };
+    expect(formHash(more, 'one', { layout: 'outin', dtype: 'f32' }, 'avx2')).toBe(hash);
+    expect(formHash(more, 'bare', {}, 'sm90')).toBe('b'.repeat(64));
+    expect(formHash(manifest, 'bare', {}, 'sm90')).toBeUndefined();
+    expect(formHash(more, 'one', { dtype: 'f32' }, 'avx2')).toBeUndefined();
+    expect(formHash(more, 'two', {}, 'avx2')).toBeUndefined();
+  });
+
   it('say what there is when nothing fits', () => {
-    expect(() => findForm(manifest, 'two', {}, 'avx2')).toThrow(/unknown kernel family "two"; there are: one, bare/);
-    expect(() => findForm(manifest, 'one', { dtype: 'f64', layout: 'outin' }, 'avx2')).toThrow(/no kernel form one__f64_outin__avx2; one has: one__f32_outin__avx2/);
-    expect(() => findForm(manifest, 'constructor', {}, 'avx2')).toThrow(LibraryError);
+    expect(() => findForm(manifest, 'two', {}, ['avx2'])).toThrow(/unknown kernel family "two"; there are: one, bare/);
+    expect(() => findForm(manifest, 'one', { dtype: 'f64', layout: 'outin' }, ['avx2'])).toThrow(/no kernel form one__f64_outin for avx2; one has: one__f32_outin__avx2/);
+    expect(() => findForm(manifest, 'constructor', {}, ['avx2'])).toThrow(LibraryError);
   });
 });

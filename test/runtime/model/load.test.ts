@@ -67,7 +67,7 @@ describe('a tuned library', () => {
     using dir = temporaryDirectory();
     const isa = 'portable';
     const params = { dtype: 'f32' };
-    const form = findForm(readManifest(), 'linear_gemv', params, isa);
+    const form = findForm(readManifest(), 'linear_gemv', params, [isa]);
     const object = findObject(readKernelIndex(), isa, form.kernel)!;
     // A winner that happens to be the default kernel, from a file of its own.
     mkdirSync(join(dir.path, 'kernels'));
