@@ -631,7 +631,7 @@ export function ropeKvWrite(plan: PlanRecorder, kernel: Kernel, tensors: RopeKvW
   plan.step(kernel, ropeKvWriteArgs(tensors, scalars, options));
 }
 
-/** Tensors of `attention_decode`: out[r, head] = Σ_j softmax_j(scale · q[r, head]·k_cache[g, j]) · v_cache[g, j], j = 0…position + r, g = head·kv_heads/heads */
+/** Tensors of `attention_decode`: out[r, head] = Σ_j softmax_j(scale · q[r, head]·k_cache[g, j]) · v_cache[g, j], j = first…position + r, g = head·kv_heads/heads; first = max(0, position + r + 1 − window), or 0 without a window */
 export interface AttentionDecodeTensors {
   /** input: [rows, (heads + 2·kv_heads)·head_dim]; only the rotated queries in front are read */
   readonly qkv: DeviceBuffer;
@@ -657,6 +657,8 @@ export interface AttentionDecodeScalars {
   readonly headDim: number;
   /** rows per head in the caches */
   readonly capacity: number;
+  /** tokens that a query sees, its own included; 0: all before it */
+  readonly window: number;
   /** factor of the scores, usually 1/√head_dim */
   readonly scale: number;
 }
@@ -676,7 +678,7 @@ export function attentionDecodeArgs(tensors: AttentionDecodeTensors, scalars: At
   if (options.maxInts?.position !== undefined) maxInts[1] = options.maxInts.position;
   return {
     buffers: [tensors.qkv, tensors.kCache, tensors.vCache, tensors.out],
-    ints: [scalars.rows, scalars.position, scalars.heads, scalars.kvHeads, scalars.headDim, scalars.capacity],
+    ints: [scalars.rows, scalars.position, scalars.heads, scalars.kvHeads, scalars.headDim, scalars.capacity, scalars.window],
     floats: [scalars.scale],
     maxInts,
     ...(options.label === undefined ? {} : { label: options.label }),
@@ -686,13 +688,13 @@ export function attentionDecodeArgs(tensors: AttentionDecodeTensors, scalars: At
 /**
  * Causal attention over the KV cache for few rows, split over the context.
  *
- *     out[r, head] = Σ_j softmax_j(scale · q[r, head]·k_cache[g, j]) · v_cache[g, j], j = 0…position + r, g = head·kv_heads/heads
+ *     out[r, head] = Σ_j softmax_j(scale · q[r, head]·k_cache[g, j]) · v_cache[g, j], j = first…position + r, g = head·kv_heads/heads; first = max(0, position + r + 1 − window), or 0 without a window
  */
 export function attentionDecode(plan: PlanRecorder, kernel: Kernel, tensors: AttentionDecodeTensors, scalars: AttentionDecodeScalars, options: AttentionDecodeOptions = {}): void {
   plan.step(kernel, attentionDecodeArgs(tensors, scalars, options));
 }
 
-/** Tensors of `attention_prefill`: out[r, head] = Σ_j softmax_j(scale · q[r, head]·k_cache[g, j]) · v_cache[g, j], j = 0…position + r, g = head·kv_heads/heads */
+/** Tensors of `attention_prefill`: out[r, head] = Σ_j softmax_j(scale · q[r, head]·k_cache[g, j]) · v_cache[g, j], j = first…position + r, g = head·kv_heads/heads; first = max(0, position + r + 1 − window), or 0 without a window */
 export interface AttentionPrefillTensors {
   /** input: [rows, (heads + 2·kv_heads)·head_dim]; only the rotated queries in front are read */
   readonly qkv: DeviceBuffer;
@@ -718,6 +720,8 @@ export interface AttentionPrefillScalars {
   readonly headDim: number;
   /** rows per head in the caches */
   readonly capacity: number;
+  /** tokens that a query sees, its own included; 0: all before it */
+  readonly window: number;
   /** factor of the scores, usually 1/√head_dim */
   readonly scale: number;
 }
@@ -737,7 +741,7 @@ export function attentionPrefillArgs(tensors: AttentionPrefillTensors, scalars: 
   if (options.maxInts?.position !== undefined) maxInts[1] = options.maxInts.position;
   return {
     buffers: [tensors.qkv, tensors.kCache, tensors.vCache, tensors.out],
-    ints: [scalars.rows, scalars.position, scalars.heads, scalars.kvHeads, scalars.headDim, scalars.capacity],
+    ints: [scalars.rows, scalars.position, scalars.heads, scalars.kvHeads, scalars.headDim, scalars.capacity, scalars.window],
     floats: [scalars.scale],
     maxInts,
     ...(options.label === undefined ? {} : { label: options.label }),
@@ -747,7 +751,7 @@ export function attentionPrefillArgs(tensors: AttentionPrefillTensors, scalars: 
 /**
  * Causal attention over the KV cache for many rows, in blocks of queries and keys.
  *
- *     out[r, head] = Σ_j softmax_j(scale · q[r, head]·k_cache[g, j]) · v_cache[g, j], j = 0…position + r, g = head·kv_heads/heads
+ *     out[r, head] = Σ_j softmax_j(scale · q[r, head]·k_cache[g, j]) · v_cache[g, j], j = first…position + r, g = head·kv_heads/heads; first = max(0, position + r + 1 − window), or 0 without a window
  */
 export function attentionPrefill(plan: PlanRecorder, kernel: Kernel, tensors: AttentionPrefillTensors, scalars: AttentionPrefillScalars, options: AttentionPrefillOptions = {}): void {
   plan.step(kernel, attentionPrefillArgs(tensors, scalars, options));
@@ -971,14 +975,14 @@ export const FAMILIES = {
   attention_decode: {
     params: [],
     tensors: ['qkv', 'k_cache', 'v_cache', 'out'],
-    ints: ['rows', 'position', 'heads', 'kv_heads', 'head_dim', 'capacity'],
+    ints: ['rows', 'position', 'heads', 'kv_heads', 'head_dim', 'capacity', 'window'],
     floats: ['scale'],
     dynamic: ['rows', 'position'],
   },
   attention_prefill: {
     params: [],
     tensors: ['qkv', 'k_cache', 'v_cache', 'out'],
-    ints: ['rows', 'position', 'heads', 'kv_heads', 'head_dim', 'capacity'],
+    ints: ['rows', 'position', 'heads', 'kv_heads', 'head_dim', 'capacity', 'window'],
     floats: ['scale'],
     dynamic: ['rows', 'position'],
   },
