@@ -10,6 +10,7 @@ import {
   attentionReference,
 } from './attention.js';
 import { ceilDiv, dim, roundUp } from './common.js';
+import { attentionPrefillCuda } from './cuda/attention_prefill.js';
 
 /** Attention of a chunk of many tokens: blocks of queries against blocks of keys, with a running softmax. */
 export const attentionPrefill: Family = {
@@ -49,6 +50,7 @@ export const attentionPrefill: Family = {
     },
     numericsClass: ({ isa, axes }) => `${isa}-keys${String(axes['keys'])}`,
   },
+  cuda: attentionPrefillCuda,
   cost: attentionCost,
   makeInputs: attentionInputs,
   reference: attentionReference,

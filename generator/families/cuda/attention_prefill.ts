@@ -1,0 +1,80 @@
+import { limitsFor, REGISTERS_PER_THREAD } from '../../capabilities.js';
+import type { AxisValues, CudaIsa, CudaTarget, VariantContext } from '../../types.js';
+import { axis, ceilDiv, dimOr } from '../common.js';
+import { HEAD_DIM_CONSTRAINT, LARGEST_HEAD_DIM, WIDTH_AXIS } from './attention.js';
+
+type Context = Pick<VariantContext<CudaIsa>, 'axes' | 'dims'>;
+
+/** Longer heads take tiles of half as many keys: twice the numbers per key would not leave room for as many. */
+const SHORT_HEAD = 128;
+
+const threadsOf = (axes: AxisValues): number => 2 * axis(axes, 'queries');
+
+/** Shared memory of a block for heads of `headDim` numbers: the queries, and the stages of keys and values, padded as the template does. */
+function sharedBytesOf(axes: AxisValues, headDim: number): number {
+  const stride = ceilDiv(headDim, 16) * 16 + 8;
+  const keys = headDim <= SHORT_HEAD ? axis(axes, 'keys') : axis(axes, 'keys') / 2;
+  return 4 * (axis(axes, 'queries') * stride + axis(axes, 'stages') * keys * (2 * stride - 4));
+}
+
+/** The most that a block takes for the problem's heads, or for any heads that the variant accepts. */
+export function attentionPrefillSharedBytes({ axes, dims }: Context): number {
+  const width = axis(axes, 'width');
+  const headDim = dimOr(dims ?? {}, 'head_dim', 0);
+  return headDim > 0 ? sharedBytesOf(axes, headDim) : Math.max(sharedBytesOf(axes, Math.min(width, SHORT_HEAD)), sharedBytesOf(axes, width));
+}
+
+/** Registers of a thread: sums of a row of `width` numbers, scores of a tile, operands in two parts, addresses. Fitted to what ptxas reports. */
+export function attentionPrefillRegisters(axes: AxisValues): number {
+  return axis(axes, 'width') / 2 + axis(axes, 'keys') / 2 + 64;
+}
+
+function sharedExpression(axes: AxisValues): string {
+  const [queries, keys, stages] = [axis(axes, 'queries'), axis(axes, 'keys'), axis(axes, 'stages')];
+  const stride = '(ceilDiv(head_dim, 16) * 16 + 8)';
+  const tile = axis(axes, 'width') <= SHORT_HEAD ? String(keys) : `(${keys} - ${keys / 2} * min(1, head_dim / ${SHORT_HEAD + 1}))`;
+  return `4 * (${queries} * ${stride} + ${stages} * ${tile} * (2 * ${stride} - 4))`;
+}
+
+export const attentionPrefillCuda: CudaTarget = {
+  kind: 'cuda',
+  isas: ['sm80'],
+  axes: [
+    { name: 'queries', values: [32, 64, 128], doc: 'rows of a block, 16 per warp: 128 read each tile of keys half as often as 64 do, 32 give short prompts more blocks' },
+    { name: 'keys', values: [16, 32, 64], doc: 'keys of a tile, for heads of at most 128 numbers (half as many for longer ones); larger tiles pass fewer barriers' },
+    { name: 'stages', values: [1, 2], doc: 'tiles of keys and values in shared memory: 2 fetch whole tiles ahead, 1 fetches values during scores and keys during sums, in half the memory' },
+    WIDTH_AXIS,
+  ],
+  constraints: [
+    HEAD_DIM_CONSTRAINT,
+    {
+      name: 'registers',
+      reason: `A warp keeps its 16 rows of sums and the scores of a tile in registers: at most ${REGISTERS_PER_THREAD} per thread.`,
+      holds: ({ axes }) => attentionPrefillRegisters(axes) <= REGISTERS_PER_THREAD - 15,
+    },
+    {
+      name: 'register-file',
+      reason: 'All warps of a block share a multiprocessor’s 65536 registers.',
+      holds: ({ axes, capability }) => attentionPrefillRegisters(axes) * threadsOf(axes) <= limitsFor('sm80', capability).registersPerMultiprocessor,
+    },
+    {
+      name: 'shared-memory',
+      reason: 'Queries and stages must fit in the shared memory that a block may have (163 KiB on 8.0, 99 on 8.6, 8.9 and 12.0, 227 on 9.0 and 10.0).',
+      holds: ({ axes, dims, capability }) => attentionPrefillSharedBytes({ axes, ...(dims === undefined ? {} : { dims }) }) <= limitsFor('sm80', capability).sharedPerBlock,
+    },
+  ],
+  template: 'cuda/attention_prefill.cu.hbs',
+  defaults: () => ({ queries: 64, keys: 32, stages: 1, width: LARGEST_HEAD_DIM }),
+  launch: ({ axes }) => ({
+    phases: [
+      { name: 'main', grid: ['heads', `ceilDiv(rows, ${axis(axes, 'queries')})`, '1'], block: threadsOf(axes), sharedBytes: sharedExpression(axes) },
+    ],
+    workspaceBytes: '0',
+    counters: '0',
+  }),
+  view: ({ axes }) => ({ threads: threadsOf(axes), shortHead: SHORT_HEAD }),
+  sharedBytes: attentionPrefillSharedBytes,
+  // A running maximum per tile of keys: the tile's size decides how sums are scaled and in which order weights add up. Longer heads have other tiles
+  // whatever the width, so the width does not count.
+  numericsClass: ({ axes }) => `tf32x2-keys${axis(axes, 'keys')}`,
+};
