@@ -65,7 +65,8 @@ export interface NativeAddon {
   createPlan(label: string): NativeHandle;
   addStep(plan: NativeHandle, kernel: NativeHandle, label: string, ...args: NativeArguments): void;
   finishPlan(device: NativeHandle, plan: NativeHandle): void;
-  runPlan(device: NativeHandle, plan: NativeHandle, times: number): Promise<number>;
+  /** Nanoseconds, and with `read` that buffer's bytes after the last replay. */
+  runPlan(device: NativeHandle, plan: NativeHandle, times: number, read: NativeHandle | null): Promise<[number, Uint8Array<ArrayBuffer> | null]>;
   profilePlan(device: NativeHandle, plan: NativeHandle): Promise<number[]>;
 }
 

@@ -1,4 +1,5 @@
 /** Argument checks shared by the device's classes: everything is validated in JavaScript before one native call. */
+import { type DeviceBuffer, MAX_RUN_READ_BYTES } from './types.js';
 
 /** `value` if it is an integer in [least, most], else a RangeError naming `what`. */
 export function checkInteger(value: unknown, what: string, least: number, most: number = Number.MAX_SAFE_INTEGER): number {
@@ -14,4 +15,10 @@ export function checkWindow(byteOffset: number, byteLength: number, total: numbe
   if (byteOffset > total || byteLength > total - byteOffset) {
     throw new RangeError(`${what}: ${byteLength} bytes at byte ${byteOffset} are outside its ${total} bytes`);
   }
+}
+
+/** `buffer` if a run of the plan `name` may bring its bytes along, else a RangeError. */
+export function checkRunRead(buffer: DeviceBuffer, name: string): DeviceBuffer {
+  if (buffer.byteLength <= MAX_RUN_READ_BYTES) return buffer;
+  throw new RangeError(`${name}: a run can read at most ${MAX_RUN_READ_BYTES} bytes, ${buffer.label} has ${buffer.byteLength}; read a view of it`);
 }

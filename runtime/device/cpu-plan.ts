@@ -1,8 +1,8 @@
 import { DeviceError } from '../errors.js';
 import { awaitNative, callNative, type NativeArguments, type NativeHandle } from './addon.js';
-import { checkInteger } from './check.js';
+import { checkInteger, checkRunRead } from './check.js';
 import { CpuBuffer } from './cpu-buffer.js';
-import type { DeviceBuffer, Kernel, Plan, PlanRecorder, PlanRun, StepArgs } from './types.js';
+import type { DeviceBuffer, Kernel, Plan, PlanRecorder, PlanRun, RunOptions, StepArgs } from './types.js';
 
 /** A kernel of a loaded shared object. */
 export class CpuKernel implements Kernel {
@@ -73,9 +73,11 @@ class CpuPlan implements Plan {
     return this.#handle;
   }
 
-  async run(times = 1): Promise<PlanRun> {
+  async run(times = 1, options: RunOptions = {}): Promise<PlanRun> {
     checkInteger(times, `${this.#name}: times`, 0);
-    return { elapsedNs: await awaitNative((addon) => addon.runPlan(this.#device(), this.#native(), times)) };
+    const source = options.read === undefined ? null : nativeBuffer(checkRunRead(options.read, this.#name), `${this.#name}: the buffer to read`);
+    const [elapsedNs, read] = await awaitNative((addon) => addon.runPlan(this.#device(), this.#native(), times, source));
+    return read === null ? { elapsedNs } : { elapsedNs, read };
   }
 
   async profile(): Promise<readonly { readonly label: string; readonly kernel: string; readonly elapsedNs: number }[]> {

@@ -4,7 +4,7 @@
  */
 
 export interface DeviceIdentity {
-  /** `cpu` today. */
+  /** `cpu`, `cuda` or `emulated`. */
   readonly kind: string;
   /** Marketing name, e.g. `AMD EPYC 9B14`. */
   readonly name: string;
@@ -17,6 +17,44 @@ export interface DeviceIdentity {
   readonly l2Bytes: number;
   readonly l3Bytes: number;
   readonly memoryBytes: number;
+  /** Of `cuda` and `emulated` devices. */
+  readonly gpu?: GpuIdentity;
+}
+
+/** What a GPU is, as its driver says. Bytes and kHz. */
+export interface GpuIdentity {
+  /** Position among the driver's devices. */
+  readonly index: number;
+  /** Compute capability, 10 × major + minor: 80, 86, 90, 120. */
+  readonly capability: number;
+  readonly multiprocessors: number;
+  /** Version of CUDA that the driver speaks, 1000 × major + 10 × minor: 12040. */
+  readonly driver: number;
+  /** Highest clocks; 0 where the driver does not say. */
+  readonly clockKhz: number;
+  readonly memoryClockKhz: number;
+  readonly busWidthBits: number;
+  /** Bytes per second that memory clock and bus width allow (two transfers per clock); 0 where one of them is not known. */
+  readonly theoreticalBandwidth: number;
+  /** Shared memory of one block after opting in, of one multiprocessor, and of one block without opting in. */
+  readonly sharedOptin: number;
+  readonly sharedPerSm: number;
+  readonly sharedPerBlock: number;
+  readonly registersPerSm: number;
+  readonly threadsPerSm: number;
+  readonly blocksPerSm: number;
+  /** For `emulated`: whether every access is checked. */
+  readonly checked?: boolean;
+}
+
+/** Clocks and state of a GPU while it works. What the library does not tell is null. */
+export interface GpuSensors {
+  readonly smClockMhz: number | null;
+  readonly memClockMhz: number | null;
+  readonly powerW: number | null;
+  readonly temperatureC: number | null;
+  /** Why clocks are lowered right now, for instance `power cap`; empty when they are not. */
+  readonly throttleReasons: readonly string[];
 }
 
 export interface AllocateOptions {
@@ -74,12 +112,25 @@ export interface PlanRecorder {
 export interface PlanRun {
   /** Nanoseconds that the device worked on this run. */
   readonly elapsedNs: number;
+  /** With `RunOptions.read`: that buffer's bytes as they were right after this run. */
+  readonly read?: Uint8Array<ArrayBuffer>;
 }
+
+export interface RunOptions {
+  /**
+   * A buffer of at most `MAX_RUN_READ_BYTES` whose bytes to bring along, as they are right after this run. A run queued behind this one does
+   * not wait for them to arrive.
+   */
+  readonly read?: DeviceBuffer;
+}
+
+/** Most bytes that `RunOptions.read` may ask for. */
+export const MAX_RUN_READ_BYTES = 4096;
 
 export interface Plan extends Disposable {
   readonly steps: number;
   /** Replays the plan `times` times back to back without blocking the event loop. Runs of one device are executed in submission order. */
-  run(times?: number): Promise<PlanRun>;
+  run(times?: number, options?: RunOptions): Promise<PlanRun>;
   /** Replays once with a clock around every step. */
   profile(): Promise<readonly { readonly label: string; readonly kernel: string; readonly elapsedNs: number }[]>;
   dispose(): void;
@@ -114,6 +165,9 @@ export interface LoadOp {
   readonly toF32?: boolean;
 }
 
+/** Answers the kernel of a family for its compile-time parameters. */
+export type UtilityResolver = (family: string, params: Readonly<Record<string, string>>) => Kernel | undefined;
+
 export interface Device extends AsyncDisposable {
   readonly identity: DeviceIdentity;
   readonly threads: number;
@@ -135,5 +189,12 @@ export interface Device extends AsyncDisposable {
   clockNs(): number;
   /** Bytes currently allocated through this device. */
   allocatedBytes(): number;
+  /**
+   * Hands over kernels that the device itself can make use of: `transpose` (loading) and `fill_random`. `resolver` answers the kernel of a
+   * family for compile-time parameters, or undefined where there is none; the device then does that work on the host, slower.
+   */
+  useUtilities?(resolver: UtilityResolver): void;
+  /** Clocks, power and temperature now; null where they cannot be read. Only on GPUs. */
+  sensors?(): GpuSensors | null;
   dispose(): Promise<void>;
 }

@@ -4,6 +4,7 @@
 
 #include "cpu_info.h"
 #include "cpu_limits.h"
+#include "cuda/js_gpu.h"
 #include "js_common.h"
 #include "memory_info.h"
 
@@ -35,7 +36,7 @@ bool release_as(const Napi::Value& value) {
 
 // Lets go of what a handle stands for. Views, plans and queued work that use it keep it alive.
 Napi::Value release(const Napi::CallbackInfo& info) {
-  if (!release_as<BufferRef>(info[0]) && !release_as<MappedFile>(info[0]) && !release_as<Plan>(info[0]))
+  if (!release_as<BufferRef>(info[0]) && !release_as<MappedFile>(info[0]) && !release_as<Plan>(info[0]) && !cuda::release(info[0]))
     throw Failure(FailureKind::kDevice, "expected a buffer, a mapped file or a plan");
   return info.Env().Undefined();
 }
@@ -47,6 +48,7 @@ Napi::Object initialise(Napi::Env, Napi::Object exports) {
   add_buffer_functions(exports);
   add_load_functions(exports);
   add_plan_functions(exports);
+  cuda::add_gpu_functions(exports);
   return exports;
 }
 

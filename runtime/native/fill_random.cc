@@ -5,7 +5,6 @@
 namespace griffin {
 namespace {
 
-constexpr uint64_t kUnitBytes = 1u << 20;
 constexpr int64_t kUnitsPerRound = 256;  // between two looks at the device's state
 
 // The loops below are plain integer and float arithmetic, one element like the next: with wider vectors they run several times as
@@ -64,35 +63,40 @@ GRIFFIN_VECTOR_CLONES void fill_bf16(uint32_t* words, uint32_t count, uint64_t s
   for (uint32_t i = 0; i < count; i++) words[i] = pair_word<to_bf16>(word_bits(seed, i), scale);
 }
 
-void fill_words(const Fill& fill, uint32_t* words, uint32_t count, uint64_t seed) {
-  if (fill.type == ElementType::kF32) fill_f32(words, count, seed, fill.scale);
-  else if (fill.type == ElementType::kF16) fill_f16(words, count, seed, fill.scale);
-  else fill_bf16(words, count, seed, fill.scale);
+void fill_words(ElementType type, uint32_t* words, uint32_t count, uint64_t seed, float scale) {
+  if (type == ElementType::kF32) fill_f32(words, count, seed, scale);
+  else if (type == ElementType::kF16) fill_f16(words, count, seed, scale);
+  else fill_bf16(words, count, seed, scale);
 }
 
 void fill_units(void* context, int64_t begin, int64_t end, unsigned) {
   const Fill& fill = *static_cast<const Fill*>(context);
   for (int64_t i = begin; i < end; i++) {
     const auto unit = static_cast<uint64_t>(fill.first_unit + i);
-    const uint64_t at = unit * kUnitBytes, bytes = std::min(kUnitBytes, fill.bytes - at), seed = mix(fill.seed, unit);
-    const auto words = static_cast<uint32_t>(bytes / 4);
-    fill_words(fill, reinterpret_cast<uint32_t*>(fill.data + at), words, seed);
-    if (bytes % 4 == 0) continue;
-    // The tail is the start of the word that a longer buffer would have there.
-    const uint32_t random = word_bits(seed, words);
-    const uint32_t word = fill.type == ElementType::kF32   ? f32_word(random, fill.scale)
-                          : fill.type == ElementType::kF16 ? pair_word<to_f16>(random, fill.scale)
-                                                           : pair_word<to_bf16>(random, fill.scale);
-    std::memcpy(fill.data + at + 4 * uint64_t{words}, &word, bytes % 4);
+    const uint64_t at = unit * kRandomUnitBytes;
+    fill_random_unit(fill.data + at, std::min(kRandomUnitBytes, fill.bytes - at), fill.type, fill.seed, unit, fill.scale);
   }
 }
 
 }  // namespace
 
-void fill_random(Device& device, uint8_t* data, uint64_t bytes, ElementType type, uint64_t seed, float scale) {
+void fill_random_unit(uint8_t* data, uint64_t bytes, ElementType type, uint64_t seed, uint64_t unit, float scale) {
   // Neighbouring seeds must not give the same sequence shifted by one, so the seed is mixed before it starts the counter.
-  Fill fill{data, bytes, type, mix(seed, 0), scale, 0};
-  const auto units = static_cast<int64_t>((bytes + kUnitBytes - 1) / kUnitBytes);
+  const uint64_t unit_seed = mix(mix(seed, 0), unit);
+  const auto words = static_cast<uint32_t>(bytes / 4);
+  fill_words(type, reinterpret_cast<uint32_t*>(data), words, unit_seed, scale);
+  if (bytes % 4 == 0) return;
+  // The tail is the start of the word that a longer buffer would have there.
+  const uint32_t random = word_bits(unit_seed, words);
+  const uint32_t word = type == ElementType::kF32   ? f32_word(random, scale)
+                        : type == ElementType::kF16 ? pair_word<to_f16>(random, scale)
+                                                    : pair_word<to_bf16>(random, scale);
+  std::memcpy(data + 4 * uint64_t{words}, &word, bytes % 4);
+}
+
+void fill_random(Device& device, uint8_t* data, uint64_t bytes, ElementType type, uint64_t seed, float scale) {
+  Fill fill{data, bytes, type, seed, scale, 0};
+  const auto units = static_cast<int64_t>((bytes + kRandomUnitBytes - 1) / kRandomUnitBytes);
   for (; fill.first_unit < units; fill.first_unit += kUnitsPerRound) {
     device.check_running();
     device.pool().parallel(std::min(kUnitsPerRound, units - fill.first_unit), fill_units, &fill);

@@ -1,4 +1,7 @@
 // Kernels, launch geometry, plans.
+#include <cstring>
+#include <optional>
+
 #include "js_common.h"
 #include "js_device.h"
 #include "spin.h"
@@ -100,18 +103,32 @@ Napi::Value finish_plan(const Napi::CallbackInfo& info) {
 
 class RunJob : public JsJob {
  public:
-  RunJob(Napi::Env env, std::shared_ptr<Plan> plan, uint64_t times) : JsJob(env), plan_(std::move(plan)), times_(times) {}
+  RunJob(Napi::Env env, std::shared_ptr<Plan> plan, uint64_t times, std::optional<BufferRef> source)
+      : JsJob(env), plan_(std::move(plan)), times_(times), source_(std::move(source)) {}
   void execute(Device& device) override {
     const uint64_t start = now_ns();
     for (uint64_t i = 0; i < times_; i++) plan_->execute(device, nullptr);
     elapsed_ns_ = now_ns() - start;
     device.worked_ns.fetch_add(elapsed_ns_);
+    // Taken here and not when the promise is settled: the next run may be under way by then.
+    if (source_) read_.assign(source_->data(), source_->data() + source_->bytes);
   }
-  Napi::Value result(Napi::Env env) override { return Napi::Number::New(env, static_cast<double>(elapsed_ns_)); }
+  Napi::Value result(Napi::Env env) override {
+    Napi::Array result = Napi::Array::New(env, 2);
+    result.Set(0u, static_cast<double>(elapsed_ns_));
+    result.Set(1u, env.Null());
+    if (!source_) return result;
+    Napi::Uint8Array bytes = Napi::Uint8Array::New(env, read_.size());
+    if (!read_.empty()) std::memcpy(bytes.Data(), read_.data(), read_.size());
+    result.Set(1u, bytes);
+    return result;
+  }
 
  private:
   std::shared_ptr<Plan> plan_;
   uint64_t times_;
+  std::optional<BufferRef> source_;
+  std::vector<uint8_t> read_;
   uint64_t elapsed_ns_ = 0;
 };
 
@@ -139,10 +156,13 @@ const std::shared_ptr<Plan>& finished_plan(const Napi::Value& value) {
   return plan;
 }
 
-// (device, plan, times): a promise of nanoseconds
+// (device, plan, times, buffer or null): a promise of [nanoseconds, the buffer's bytes after the last replay or null]
 Napi::Value run_plan(const Napi::CallbackInfo& info) {
   const auto& device = unwrap<JsDevice>(info[0], "device");
-  return device->submit(info.Env(), std::make_unique<RunJob>(info.Env(), finished_plan(info[1]), to_size(info[2], "times")));
+  std::optional<BufferRef> source;
+  if (!info[3].IsNull() && !info[3].IsUndefined()) source = *unwrap<BufferRef>(info[3], "buffer");
+  return device->submit(info.Env(),
+                        std::make_unique<RunJob>(info.Env(), finished_plan(info[1]), to_size(info[2], "times"), std::move(source)));
 }
 
 // (device, plan): a promise of nanoseconds per step

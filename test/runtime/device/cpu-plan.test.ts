@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { openCpuDevice } from '../../../runtime/device/cpu.js';
-import type { Plan, StepArgs } from '../../../runtime/device/types.js';
+import type { DeviceBuffer, Plan, StepArgs } from '../../../runtime/device/types.js';
 import { DeviceError } from '../../../runtime/errors.js';
 import { bufferOf, floatsOf, intsOf, loadTestKernels, testDevice, testLibrary } from './fixture.js';
 
@@ -218,6 +218,21 @@ describe('running', () => {
   test('a kernel that answers a negative number of units fails the run, not the process', async () => {
     const plan = planOf([negative, { buffers: [], ints: [], floats: [] }]);
     await expect(plan.run()).rejects.toThrow('negative has -3 units in phase 0');
+  });
+
+  test('a run brings along a buffer as it was right after it, also when the next runs are queued already', async () => {
+    const log = device.allocate(4 * 40, { label: 'log' });
+    const plan = planOf([append, { buffers: [log], ints: [9], floats: [] }]);
+    const head = log.view(0, 8);
+    const runs = await Promise.all([plan.run(1, { read: head }), plan.run(2, { read: head }), plan.run(), plan.run(0, { read: head })]);
+    expect(runs.map(({ read }) => (read === undefined ? undefined : [...new Int32Array(read.buffer)]))).toEqual([[1, 9], [3, 9], undefined, [4, 9]]);
+  });
+
+  test('a buffer that is too large to be read by a run, or foreign, is refused', async () => {
+    const large = device.allocate(4097, { label: 'logits' });
+    await expect(planOf().run(1, { read: large })).rejects.toThrow('a run can read at most 4096 bytes, logits has 4097');
+    expect((await planOf().run(1, { read: large.view(0, 4096) })).read).toHaveLength(4096);
+    await expect(planOf().run(1, { read: { label: 'x', byteLength: 4 } as unknown as DeviceBuffer })).rejects.toThrow(DeviceError);
   });
 
   test.each([-1, 1.5, Number.NaN])('%d times is refused', async (times) => {
