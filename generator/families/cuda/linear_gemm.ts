@@ -20,13 +20,13 @@ export function linearGemmSharedBytes({ params, axes }: Context): number {
 }
 
 /**
- * Registers of a thread: the sums, the fragments of w for all outputs of the warp, two parts of x for one row tile, and addresses. Fitted to what ptxas
+ * Registers of a thread: the sums, the fragments of w for all outputs of the warp, what each row tile takes of x, and addresses. Fitted to what ptxas
  * reports.
  */
 export function linearGemmRegisters({ params, axes }: Context): number {
   const { m, n } = warpTiles(axes);
   const weights = dtypeParam(params) === 'bf16' ? 2 * n : 4 * n;
-  return 4 * m * n + weights + 16 + 48;
+  return 4 * m * n + weights + 8 * m + 56;
 }
 
 function defaultTile(params: Params): AxisValues {
