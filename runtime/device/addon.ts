@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 
 import { AddonError, DeviceError, FileError, GriffinError, LibraryError } from '../errors.js';
 import { packageRoot } from '../paths.js';
+import type { NativeGpuFunctions } from './addon-gpu.js';
 
 /** An object of the addon, seen from JavaScript. */
 export type NativeHandle = { readonly __native: never };
@@ -43,7 +44,7 @@ export type NativeArguments = readonly [
 ];
 
 /** The functions of runtime/native/js_*.cc. */
-export interface NativeAddon {
+export interface NativeAddon extends NativeGpuFunctions {
   cpuInfo(): NativeCpuInfo;
   release(handle: NativeHandle): void;
   openDevice(threads: number): NativeHandle;
@@ -120,8 +121,11 @@ function missingElfBytes(path: string): number {
 export function typedError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof GriffinError) return error;
   switch ((error as { kind?: string }).kind) {
-    case 'DEVICE':
-      return new DeviceError(error.message);
+    case 'DEVICE': {
+      // Out of device memory is the one native failure that knows its remedy.
+      const [message = '', remedy] = error.message.split('\n  try: ');
+      return new DeviceError(message, remedy === undefined ? {} : { remedy });
+    }
     case 'FILE':
       return new FileError(error.message);
     case 'LIBRARY':

@@ -1,57 +1,11 @@
-import { DeviceError } from '../errors.js';
 import type { NativeLoadOp } from './addon.js';
-import { checkInteger } from './check.js';
-import { CpuMappedFile } from './cpu-mapped-file.js';
 import { nativeBuffer } from './cpu-plan.js';
-import type { ElementType, LoadOp } from './types.js';
+import { checkLoadOp, nameOfLoadOp } from './load-op.js';
+import type { LoadOp } from './types.js';
 
-const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = { f32: 4, f16: 2, bf16: 2 };
-
-/** `type` if it is an element type, else a RangeError naming the supported ones. */
-export function checkElementType(type: string): ElementType {
-  if (Object.hasOwn(ELEMENT_BYTES, type)) return type as ElementType;
-  throw new RangeError(`unknown element type ${String(type)}, supported: ${Object.keys(ELEMENT_BYTES).join(', ')}`);
-}
-
-/**
- * Bytes from the first to past the last element of `rows` rows of `cols` elements, `stride` apart; in BigInt, since the product of
- * sizes from a malformed file can be larger than any number is exact.
- */
-function extent(rows: number, cols: number, stride: number, element: number): bigint {
-  if (rows === 0 || cols === 0) return 0n;
-  return ((BigInt(rows) - 1n) * BigInt(stride) + BigInt(cols)) * BigInt(element);
-}
-
-/** Checks one operation against its file and its buffer. Throws a RangeError that says which end it runs over. */
+/** Checks one operation and lays it out for the addon. Throws what `checkLoadOp` throws. */
 export function nativeLoadOp(op: LoadOp, index: number): NativeLoadOp {
-  const what = `load operation ${index} (${op.target.label})`;
-  const type = checkElementType(op.type);
-  if (!(op.source instanceof CpuMappedFile)) throw new DeviceError(`${what}: the source is not a file mapped by the cpu device`);
-  for (const name of ['sourceOffset', 'rows', 'cols', 'targetOffset', 'targetStride'] as const) checkInteger(op[name], `${what}: ${name}`, 0);
-  const transpose = op.transpose ?? false;
-  const toF32 = op.toF32 ?? false;
-  const sourceEnd = BigInt(op.sourceOffset) + extent(op.rows, op.cols, op.cols, ELEMENT_BYTES[type]);
-  if (sourceEnd > BigInt(op.source.byteLength)) {
-    throw new RangeError(`${what} reads up to byte ${sourceEnd} of ${op.source.path}, which has ${op.source.byteLength}`);
-  }
-  const [rows, cols] = transpose ? [op.cols, op.rows] : [op.rows, op.cols];
-  const element = toF32 ? 4 : ELEMENT_BYTES[type];
-  if (op.targetStride < cols && rows > 0) throw new RangeError(`${what}: targetStride ${op.targetStride} is less than the row of ${cols} elements`);
-  if (op.targetOffset % element !== 0) throw new RangeError(`${what}: targetOffset ${op.targetOffset} is not a multiple of ${element}`);
-  const targetEnd = BigInt(op.targetOffset) + extent(rows, cols, op.targetStride, element);
-  if (targetEnd > BigInt(op.target.byteLength)) {
-    throw new RangeError(`${what} writes up to byte ${targetEnd} of a buffer of ${op.target.byteLength}`);
-  }
-  return {
-    source: op.source.native,
-    sourceOffset: op.sourceOffset,
-    type,
-    rows: op.rows,
-    cols: op.cols,
-    target: nativeBuffer(op.target, `${what}: the target`),
-    targetOffset: op.targetOffset,
-    targetStride: op.targetStride,
-    transpose,
-    toF32,
-  };
+  const { source, sourceOffset, type, rows, cols, targetOffset, targetStride, transpose, toF32 } = checkLoadOp(op, index);
+  const target = nativeBuffer(op.target, `${nameOfLoadOp(op, index)}: the target`);
+  return { source: source.native, sourceOffset, type, rows, cols, target, targetOffset, targetStride, transpose, toF32 };
 }

@@ -5,9 +5,10 @@ import { awaitNative, callNative, type NativeHandle } from './addon.js';
 import { checkInteger } from './check.js';
 import { CpuBuffer } from './cpu-buffer.js';
 import { cpuIdentity } from './cpu-info.js';
-import { checkElementType, nativeLoadOp } from './cpu-load.js';
+import { nativeLoadOp } from './cpu-load.js';
 import { CpuMappedFile } from './cpu-mapped-file.js';
 import { CpuKernel, nativeArguments, nativeBuffer, nativeKernel, recordPlan } from './cpu-plan.js';
+import { checkElementType, guardListener } from './load-op.js';
 import type { AllocateOptions, Device, DeviceBuffer, DeviceIdentity, ElementType, Kernel, LoadOp, MappedFile, PlanRecorder, StepArgs } from './types.js';
 
 export interface CpuDeviceOptions {
@@ -51,19 +52,9 @@ export class CpuDevice implements Device {
 
   async load(ops: readonly LoadOp[], onProgress?: (bytesDone: number) => void): Promise<void> {
     const packed = ops.map((op, i) => nativeLoadOp(op, i));
-    // An error in the listener belongs to this promise, not to the event loop that calls it.
-    let failure: { readonly error: unknown } | undefined;
-    const listener =
-      onProgress &&
-      ((bytes: number): void => {
-        try {
-          if (failure === undefined) onProgress(bytes);
-        } catch (error) {
-          failure = { error };
-        }
-      });
+    const { listener, rethrow } = guardListener(onProgress);
     await awaitNative((addon) => addon.load(this.#native(), packed, listener));
-    if (failure !== undefined) throw failure.error;
+    rethrow();
   }
 
   async fillRandom(buffer: DeviceBuffer, type: ElementType, seed: number, scale: number): Promise<void> {

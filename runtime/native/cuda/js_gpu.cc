@@ -259,7 +259,9 @@ Napi::Value statistics(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-bool release(const Napi::Value& value) { return release_as<BufferRef>(value) || release_as<GpuPlan>(value) || release_as<GpuKernel>(value); }
+bool release(const Napi::Value& value) {
+  return release_as<BufferRef>(value) || release_as<GpuPlan>(value) || release_as<GpuModule>(value);
+}
 
 void add_gpu_functions(Napi::Object exports) {
   add_function<probe>(exports, "gpuProbe");

@@ -67,7 +67,7 @@ class JsGpu : public std::enable_shared_from_this<JsGpu> {
 inline const std::shared_ptr<JsGpu>& gpu_argument(const Napi::CallbackInfo& info, size_t index = 0) { return unwrap<JsGpu>(info[index], "GPU device"); }
 inline const BufferRef& buffer_argument(const Napi::Value& value) { return *unwrap<BufferRef>(value, "GPU buffer"); }
 
-// A buffer, plan or kernel that its handle lets go of; false for any other handle.
+// A buffer, plan or module that its handle lets go of; false for any other handle.
 bool release(const Napi::Value& value);
 
 void add_gpu_functions(Napi::Object exports);

@@ -16,9 +16,15 @@ test('`cpu:portable` forces an instruction set', async () => {
   expect(device.isa).toBe('portable');
 });
 
-test.each(['', 'gpu', 'cuda:0', 'toString', 'CPU'])('`%s` is refused, naming what is supported', (spec) => {
+test.each(['', 'gpu', 'cuda0', 'toString', 'CPU'])('`%s` is refused, naming what is supported', (spec) => {
   expect(() => openDevice(spec)).toThrow(UsageError);
   expect(() => openDevice(spec)).toThrow('supported: cpu, cpu:<instruction set>');
+  expect(() => openDevice(spec)).toThrow('cuda:<index>,eager, emulated, emulated:<options>');
+});
+
+test.each(['cuda:x', 'emulated:sm70'])('`%s` is refused, naming the options', (spec) => {
+  expect(() => openDevice(spec)).toThrow(UsageError);
+  expect(() => openDevice(spec)).toThrow(/is not an option, supported: /);
 });
 
 test.each(['cpu:', 'cpu:mmx'])('`%s` is refused, naming what the machine has', (spec) => {
