@@ -62,6 +62,11 @@ static_assert(sizeof(ours::CUlaunchAttribute) == sizeof(::CUlaunchAttribute));
 static_assert(offsetof(ours::CUlaunchAttribute, value) == offsetof(::CUlaunchAttribute, value));
 static_assert(sizeof(ours::CUlaunchAttributeValue) == sizeof(::CUlaunchAttributeValue));
 static_assert(offsetof(ours::CUlaunchAttributeValue, clusterDim.z) == offsetof(::CUlaunchAttributeValue, clusterDim.z));
+static_assert(sizeof(ours::CUDA_MEMCPY2D) == sizeof(::CUDA_MEMCPY2D));
+static_assert(offsetof(ours::CUDA_MEMCPY2D, srcPitch) == offsetof(::CUDA_MEMCPY2D, srcPitch));
+static_assert(offsetof(ours::CUDA_MEMCPY2D, dstXInBytes) == offsetof(::CUDA_MEMCPY2D, dstXInBytes));
+static_assert(offsetof(ours::CUDA_MEMCPY2D, dstPitch) == offsetof(::CUDA_MEMCPY2D, dstPitch));
+static_assert(offsetof(ours::CUDA_MEMCPY2D, Height) == offsetof(::CUDA_MEMCPY2D, Height));
 static_assert(sizeof(ours::CUuuid) == sizeof(::CUuuid));
 
 }  // namespace
