@@ -8,11 +8,11 @@ type Context = Pick<VariantContext<CudaIsa>, 'axes' | 'dims'>;
 /** Longer heads take tiles of half as many keys: twice the numbers per key would not leave room for as many. */
 const SHORT_HEAD = 128;
 
-const threadsOf = (axes: AxisValues): number => 2 * axis(axes, 'queries');
+const threadsOf = (axes: AxisValues): number => (32 * axis(axes, 'queries')) / axis(axes, 'warprows');
 
 /** Shared memory of a block for heads of `headDim` numbers: the queries, and the stages of keys and values, padded as the template does. */
 function sharedBytesOf(axes: AxisValues, headDim: number): number {
-  const stride = ceilDiv(headDim, 16) * 16 + 8;
+  const stride = ceilDiv(headDim, 32) * 32 + 8;
   const keys = headDim <= SHORT_HEAD ? axis(axes, 'keys') : axis(axes, 'keys') / 2;
   return 4 * (axis(axes, 'queries') * stride + axis(axes, 'stages') * keys * (2 * stride - 4));
 }
@@ -24,14 +24,14 @@ export function attentionPrefillSharedBytes({ axes, dims }: Context): number {
   return headDim > 0 ? sharedBytesOf(axes, headDim) : Math.max(sharedBytesOf(axes, Math.min(width, SHORT_HEAD)), sharedBytesOf(axes, width));
 }
 
-/** Registers of a thread: sums of a row of `width` numbers, scores of a tile, operands in two parts, addresses. Fitted to what ptxas reports. */
+/** Registers of a thread: sums of 16 (or 32) rows of `width` numbers, scores of a tile, operands in two parts, addresses. Fitted to what ptxas reports. */
 export function attentionPrefillRegisters(axes: AxisValues): number {
-  return axis(axes, 'width') / 2 + axis(axes, 'keys') / 2 + 88;
+  return ((axis(axes, 'width') + axis(axes, 'keys')) / 2) * (axis(axes, 'warprows') / 16) + 88;
 }
 
 function sharedExpression(axes: AxisValues): string {
   const [queries, keys, stages] = [axis(axes, 'queries'), axis(axes, 'keys'), axis(axes, 'stages')];
-  const stride = '(ceilDiv(head_dim, 16) * 16 + 8)';
+  const stride = '(ceilDiv(head_dim, 32) * 32 + 8)';
   const tile = axis(axes, 'width') <= SHORT_HEAD ? String(keys) : `(${keys} - ${keys / 2} * min(1, head_dim / ${SHORT_HEAD + 1}))`;
   return `4 * (${queries} * ${stride} + ${stages} * ${tile} * (2 * ${stride} - 4))`;
 }
@@ -40,7 +40,8 @@ export const attentionPrefillCuda: CudaTarget = {
   kind: 'cuda',
   isas: ['sm80'],
   axes: [
-    { name: 'queries', values: [32, 64, 128], doc: 'rows of a block, 16 per warp: 128 read each tile of keys half as often as 64 do, 32 give short prompts more blocks' },
+    { name: 'queries', values: [32, 64, 128], doc: 'rows of a block: 128 read each tile of keys half as often as 64 do, 32 give short prompts more blocks' },
+    { name: 'warprows', values: [16, 32], doc: 'rows of a warp: 32 split every key and value into its parts half as often, for twice the registers' },
     { name: 'keys', values: [16, 32, 64], doc: 'keys of a tile, for heads of at most 128 numbers (half as many for longer ones); larger tiles pass fewer barriers' },
     { name: 'stages', values: [1, 2], doc: 'tiles of keys and values in shared memory: 2 fetch whole tiles ahead, 1 fetches values during scores and keys during sums, in half the memory' },
     WIDTH_AXIS,
@@ -49,8 +50,13 @@ export const attentionPrefillCuda: CudaTarget = {
     HEAD_DIM_CONSTRAINT,
     {
       name: 'registers',
-      reason: `A warp keeps its 16 rows of sums and the scores of a tile in registers: at most ${REGISTERS_PER_THREAD} per thread.`,
+      reason: `A warp keeps its rows of sums and the scores of a tile in registers: at most ${REGISTERS_PER_THREAD} per thread.`,
       holds: ({ axes }) => attentionPrefillRegisters(axes) <= REGISTERS_PER_THREAD,
+    },
+    {
+      name: 'warps',
+      reason: 'A multiprocessor has four schedulers: blocks of fewer than two warps could not give each of them one, with two or three blocks at a time.',
+      holds: ({ axes }) => threadsOf(axes) >= 64,
     },
     {
       name: 'register-file',
@@ -64,7 +70,7 @@ export const attentionPrefillCuda: CudaTarget = {
     },
   ],
   template: 'cuda/attention_prefill.cu.hbs',
-  defaults: () => ({ queries: 64, keys: 32, stages: 1, width: LARGEST_HEAD_DIM }),
+  defaults: () => ({ queries: 64, warprows: 16, keys: 32, stages: 1, width: LARGEST_HEAD_DIM }),
   launch: ({ axes }) => ({
     phases: [
       { name: 'main', grid: ['heads', `ceilDiv(rows, ${axis(axes, 'queries')})`, '1'], block: threadsOf(axes), sharedBytes: sharedExpression(axes) },
