@@ -1,5 +1,6 @@
 import type { Dims, Family, Problem, Random } from '../types.js';
 import { ceilDiv, dim, dimOr, f32Spec, f32Tensor, i32Spec, intScalar, numbers } from './common.js';
+import { sampleCuda } from './cuda/sample.js';
 
 /** Slots of the `state` tensor that sampling uses; the whole list is in docs/design.md. */
 export const SAMPLE_STATE = { token: 0, position: 1, seedLow: 5, seedHigh: 6, draws: 7, topK: 8 } as const;
@@ -181,6 +182,7 @@ export const sample: Family = {
     // Sums of weights are cut by blocks; the exponential differs in its last bit between instruction sets.
     numericsClass: ({ isa, axes }) => `${isa}-block${String(axes['block'])}`,
   },
+  cuda: sampleCuda,
   cost: ({ dims }) => ({ readBytes: dim(dims, 'vocab') * 4, writeBytes: 16, flops: dim(dims, 'vocab') }),
   makeInputs: ({ dims }, random) => {
     const vocab = dim(dims, 'vocab');

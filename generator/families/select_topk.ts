@@ -1,5 +1,6 @@
 import type { Family, Problem, Random } from '../types.js';
 import { dim, dimOr, f32Spec, i32Spec, intScalar, numbers } from './common.js';
+import { selectTopkCuda } from './cuda/select_topk.js';
 
 /** Kinds of test scores, by the problem's optional size `kind`. */
 export const SCORE_KINDS = ['uniform', 'ties', 'equal', 'zeros', 'denormal', 'wide', 'odd'] as const;
@@ -74,6 +75,7 @@ export const selectTopk: Family = {
     }),
     numericsClass: () => 'exact',
   },
+  cuda: selectTopkCuda,
   cost: ({ dims }) => {
     const cells = dim(dims, 'layers') * dim(dims, 'intermediate');
     return { readBytes: cells * 4, writeBytes: dim(dims, 'layers') * dim(dims, 'k') * 4, flops: 0 };
