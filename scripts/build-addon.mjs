@@ -4,7 +4,8 @@
 //
 //     node scripts/build-addon.mjs [--sanitize]
 //
-// Writes build/addon/Release/griffin.node, or with --sanitize an AddressSanitizer build, build/addon-asan/Release/griffin.node.
+// Writes build/addon/Release/griffin.node and, beside it, the emulated CUDA driver, libgriffin_emulated_cuda.so; or with --sanitize an
+// AddressSanitizer build of both in build/addon-asan/Release.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
 const sources = join(root, 'runtime', 'native');
+const emulator = join(root, 'runtime', 'emulator');
 const abi = join(root, 'templates', 'cpu');
 
 function fail(message, remedy) {
@@ -37,11 +39,19 @@ function packageFolder(name) {
   }
 }
 
-/** Everything the binary depends on. */
+/** All files of a folder and the folders in it, in an order that does not depend on the machine. */
+function filesOf(folder) {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+/** Everything the binaries depend on. */
 function stampOf(parts) {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(`${part}\n`);
-  for (const file of [...readdirSync(sources).sort().map((name) => join(sources, name)), join(abi, 'kernel_abi.h'), fileURLToPath(import.meta.url)]) {
+  for (const file of [...filesOf(sources), ...filesOf(emulator), join(abi, 'kernel_abi.h'), fileURLToPath(import.meta.url)]) {
     hash.update(`${file.slice(root.length)}\n`).update(readFileSync(file));
   }
   return hash.digest('hex');
@@ -60,6 +70,7 @@ if (versionOf('make') === undefined && versionOf('ninja') === undefined) fail('n
 
 const out = join(root, 'build', sanitize ? 'addon-asan' : 'addon');
 const binary = join(out, 'Release', 'griffin.node');
+const driver = join(out, 'Release', 'libgriffin_emulated_cuda.so');
 const stampFile = join(out, 'stamp');
 const stamp = stampOf([compiler, cmake, process.arch, root, packageFolder('node-api-headers'), packageFolder('node-addon-api')]);
 if (upToDate()) process.exit(0);
@@ -73,7 +84,7 @@ try {
 }
 
 function upToDate() {
-  return existsSync(binary) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp;
+  return existsSync(binary) && existsSync(driver) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp;
 }
 
 /** Two test files may ask for the same build at once: the second waits and then finds it done. A lock of a dead process is taken over. */
@@ -96,7 +107,7 @@ async function lock(path) {
 }
 
 function build() {
-  console.error(`building the native addon${sanitize ? ' with the address sanitizer' : ''} (${shown}, about half a minute) …`);
+  console.error(`building the native addon${sanitize ? ' with the address sanitizer' : ''} (${shown}, about a minute) …`);
   // Built beside the old one and swapped in when complete: a failed or interrupted build leaves what was there.
   const partial = `${out}.partial`;
   rmSync(partial, { recursive: true, force: true });

@@ -35,6 +35,7 @@ CUdeviceptr Arena::from_driver(uint64_t bytes, uint64_t needed, const std::strin
   CUdeviceptr address = 0;
   CUresult result = context_->api().cuMemAlloc_v2(&address, bytes);
   if (result == CUDA_ERROR_OUT_OF_MEMORY) {
+    context_->hold_funerals();
     trim_locked();
     result = context_->api().cuMemAlloc_v2(&address, bytes);
   }
@@ -96,9 +97,7 @@ void Arena::release(CUdeviceptr address) {
   auto block = blocks_.find(address);
   if (block == blocks_.end()) return;
   if (exact_) {
-    const Context::Scope scope(*context_);
-    // A hung device may never answer; its memory goes with its context.
-    if (!context_->hung()) context_->api().cuMemFree_v2(address);
+    context_->bury([address](const DriverApi& api) { api.cuMemFree_v2(address); });
     reserved_ -= block->second.bytes;
     blocks_.erase(block);
     return;

@@ -54,10 +54,8 @@ void Context::enter() const { api().cuCtxSetCurrent(context_); }
 
 Failure Context::failure_of(CUresult result, const std::string& doing) {
   std::string text = doing + ": " + driver_->describe(result);
-  if (is_fatal(result)) {
-    if (const std::string fault = driver_->last_fault(); !fault.empty()) text += "\n" + fault;
-    lose(text);
-  }
+  if (const std::string fault = driver_->last_fault(); !fault.empty()) text += "\n" + fault;
+  if (is_fatal(result)) lose(text);
   return Failure(FailureKind::kDevice, text);
 }
 
@@ -79,7 +77,30 @@ void Context::require_usable() {
   throw Failure(FailureKind::kDevice, "the device " + name_ + " is lost, dispose it and open it again; it failed with: " + why_lost_);
 }
 
+void Context::bury(std::function<void(const DriverApi&)> last_rites) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (closed_) return;
+    dead_.push_back(std::move(last_rites));
+    mourning_.store(true);
+  }
+  if (wake) wake();
+}
+
+void Context::hold_funerals() {
+  std::vector<std::function<void(const DriverApi&)>> dead;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    dead.swap(dead_);
+    mourning_.store(false);
+  }
+  if (hung()) return;
+  const Scope scope(*this);
+  for (const auto& last_rites : dead) last_rites(api());
+}
+
 bool Context::close() {
+  hold_funerals();
   if (closed_.exchange(true)) return true;
   const DriverApi* api = &driver_->api();
   if (!hung()) {

@@ -3,9 +3,11 @@
 #define GRIFFIN_CUDA_CONTEXT_H
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "driver.h"
 
@@ -58,9 +60,14 @@ class Context {
   void lose(const std::string& why);
   bool lost() const { return lost_.load(std::memory_order_acquire); }
   bool closed() const { return closed_.load(std::memory_order_acquire); }
-  // Whether resources can still be handed back one by one.
-  bool usable() const { return !closed(); }
   void require_usable();
+
+  // Giving something back waits for the device, on silicon too: it is done when the dispatcher finds the stream empty, or at the end.
+  // `wake` (set once, before any other thread knows the context) tells the dispatcher. Does nothing once closed.
+  void bury(std::function<void(const DriverApi&)> last_rites);
+  void hold_funerals();
+  bool mourning() const { return mourning_.load(); }
+  std::function<void()> wake;
 
   // Work hangs in the context, or may: nothing but letting go of it as a whole can succeed.
   void give_up() { hung_.store(true); }
@@ -75,9 +82,10 @@ class Context {
   CUcontext context_ = nullptr;
   CUstream stream_ = nullptr, capture_ = nullptr;
   int capability_ = 0, driver_version_ = 0;
-  std::atomic<bool> lost_{false}, closed_{false}, hung_{false};
+  std::atomic<bool> lost_{false}, closed_{false}, hung_{false}, mourning_{false};
   std::mutex mutex_;
   std::string why_lost_;
+  std::vector<std::function<void(const DriverApi&)>> dead_;
 };
 
 }  // namespace griffin::cuda

@@ -51,8 +51,13 @@ Gpu::Gpu(const GpuOptions& options)
       arena_(std::make_shared<Arena>(context_, options.exact_memory)),
       staging_(context_, uint64_t{4} << 20, 4),
       letters_(context_, uint64_t{16} << 10, 64),
-      postcards_(context_, 4096, kPostcards),
-      dispatcher_([this] { dispatch(); }) {}
+      postcards_(context_, 4096, kPostcards) {
+  context_->wake = [this] {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    changed_.notify_one();
+  };
+  dispatcher_ = std::thread([this] { dispatch(); });
+}
 
 Gpu::~Gpu() {
   stop(nullptr);
@@ -246,6 +251,7 @@ void Gpu::dispatch() {
       }
     }
     if (in_flight_.empty()) {
+      if (context_->mourning()) context_->hold_funerals();
       std::unique_lock<std::mutex> lock(mutex_);
       if (!queue_.empty()) continue;
       if (stopping_) break;
@@ -258,7 +264,7 @@ void Gpu::dispatch() {
         continue;
       }
       lock.lock();
-      changed_.wait(lock, [this] { return !queue_.empty() || stopping_; });
+      changed_.wait(lock, [this] { return !queue_.empty() || stopping_ || context_->mourning(); });
       idle_since_ = 0;
       continue;
     }

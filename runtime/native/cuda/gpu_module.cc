@@ -72,9 +72,7 @@ GpuModule::GpuModule(std::shared_ptr<Context> context, const std::string& path) 
 }
 
 GpuModule::~GpuModule() {
-  if (module_ == nullptr || context_->closed() || context_->hung()) return;
-  const Context::Scope scope(*context_);
-  context_->api().cuModuleUnload(module_);
+  if (module_ != nullptr) context_->bury([module = module_](const DriverApi& api) { api.cuModuleUnload(module); });
 }
 
 std::string GpuModule::text(const std::string& symbol) const {

@@ -35,9 +35,7 @@ void ParameterBlock::point(CUdeviceptr workspace, CUdeviceptr counters) {
 }
 
 GpuPlan::~GpuPlan() {
-  if (graph_ == nullptr || context_->closed() || context_->hung()) return;
-  const Context::Scope scope(*context_);
-  context_->api().cuGraphExecDestroy(graph_);
+  if (graph_ != nullptr) context_->bury([graph = graph_](const DriverApi& api) { api.cuGraphExecDestroy(graph); });
 }
 
 void GpuPlan::add(Step step, uint64_t workspace_bytes, uint64_t counters) {
