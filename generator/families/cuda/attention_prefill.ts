@@ -24,9 +24,9 @@ export function attentionPrefillSharedBytes({ axes, dims }: Context): number {
   return headDim > 0 ? sharedBytesOf(axes, headDim) : Math.max(sharedBytesOf(axes, Math.min(width, SHORT_HEAD)), sharedBytesOf(axes, width));
 }
 
-/** Registers of a thread: sums of 16 (or 32) rows of `width` numbers, scores of a tile, operands in two parts, addresses. Fitted to what ptxas reports. */
+/** Registers of a thread: sums of 16 (or 32) rows of `width` numbers, scores of a tile, keys in two parts, addresses. Fitted to what ptxas reports. */
 export function attentionPrefillRegisters(axes: AxisValues): number {
-  return ((axis(axes, 'width') + axis(axes, 'keys')) / 2) * (axis(axes, 'warprows') / 16) + 88;
+  return ((axis(axes, 'width') + axis(axes, 'keys')) / 2) * (axis(axes, 'warprows') / 16) + axis(axes, 'keys') / 2 + 79;
 }
 
 function sharedExpression(axes: AxisValues): string {
