@@ -1,5 +1,6 @@
 import { type Family, type Problem, WEIGHT_DTYPES } from '../types.js';
 import { ascendingExperts, ceilDiv, dim, dtypeParam, i32Spec, intScalar, numbers, randomValues, weightBytes, weightSpec } from './common.js';
+import { ffCompactCuda } from './cuda/ff_compact.js';
 
 const problem = (params: Problem['params'], width: number, intermediate: number, k: number): Problem => ({
   family: 'ff_compact',
@@ -55,6 +56,7 @@ export const ffCompact: Family = {
     }),
     numericsClass: () => 'exact',
   },
+  cuda: ffCompactCuda,
   cost: ({ dims, params }) => {
     const bytes = dim(dims, 'k') * dim(dims, 'width') * weightBytes(params);
     return { readBytes: bytes + dim(dims, 'k') * 4, writeBytes: bytes, flops: 0 };
@@ -76,5 +78,7 @@ export const ffCompact: Family = {
     problem(params, 64, 70, 70),
     problem(params, 211, 9, 0),
     problem(params, 514, 131, 67),
+    problem(params, 2, 700, 511),
+    problem(params, 1032, 23, 9),
   ],
 };

@@ -4,6 +4,7 @@ import {
 } from './common.js';
 import { referenceActivation } from './ff_activation.js';
 import { DOT_AXES, dotBound, dotConstraints, dotDefaults, dotNumericsClass, dotScratchBytes, dotView, partsOf } from './dot_rows.js';
+import { ffGateUpGatherCuda } from './cuda/ff_gate_up_gather.js';
 
 /** The first half of a feed-forward block on the selected neurons. */
 export const ffGateUpGather: Family = {
@@ -52,6 +53,7 @@ export const ffGateUpGather: Family = {
     numericsClass: dotNumericsClass,
     view: dotView,
   },
+  cuda: ffGateUpGatherCuda,
   cost: ({ params, dims }) => {
     const [rows, hidden, k, parts] = [dim(dims, 'rows'), dim(dims, 'hidden'), dim(dims, 'k'), partsOf(params)];
     const indices = dimOr(dims, 'dense', 0) === 1 ? 0 : 4 * k;

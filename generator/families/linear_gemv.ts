@@ -3,6 +3,7 @@ import {
   ceilDiv, dim, dimOr, dtypeParam, F32_ROUNDING, f32Spec, f32Tensor, intScalar, numbers, randomValues, weightBytes, weightSpec,
 } from './common.js';
 import { DOT_AXES, dotBound, dotConstraints, dotDefaults, dotNumericsClass, dotScratchBytes, dotView, withSpan } from './dot_rows.js';
+import { linearGemvCuda } from './cuda/linear_gemv.js';
 
 /** A dense layer for decoding: few rows of x, so the time is that of reading the weights once. */
 export const linearGemv: Family = {
@@ -45,6 +46,7 @@ export const linearGemv: Family = {
     numericsClass: dotNumericsClass,
     view: dotView,
   },
+  cuda: linearGemvCuda,
   cost: linearCost,
   makeInputs: linearInputs,
   reference: (problem, inputs) => linearReference(problem, inputs, (magnitude) => dotBound(dim(problem.dims, 'in'), magnitude, problem.params)),

@@ -1,0 +1,298 @@
+import { blocksThatFit, limitsFor, REGISTERS_PER_THREAD } from '../../capabilities.js';
+import type { AxisSpec, AxisValues, Constraint, CudaIsa, CudaLaunch, CudaTarget, Expr, Params, VariantContext } from '../../types.js';
+import { axis, dtypeParam, roundUp, weightBytes } from '../common.js';
+import { partsOf } from '../dot_rows.js';
+
+/**
+ * The CUDA side of `linear_gemv` and `ff_gate_up_gather`: dot products of a list of weight rows with a few rows of x
+ * (templates/cuda/dot_*.cuh.hbs). An **item** is one output: `parts` weight rows, 2 in a gated feed-forward block.
+ */
+
+type Context = Pick<VariantContext<CudaIsa>, 'isa' | 'params' | 'axes'>;
+
+/** Values of the axis `form`. */
+export const DOT_FORMS = { rows: 0, tiles: 1, both: 2, bulk: 3 } as const;
+
+/** Weight rows and columns of a kernel's problem by the names of its int scalars. */
+export interface DotNames {
+  /** How many items, e.g. `k`. */
+  readonly items: string;
+  /** Length of a weight row, e.g. `hidden`. */
+  readonly columns: string;
+}
+
+/** Shared memory for x in the form `rows`. One row of 16384 columns or four of 4096 at once; longer rows go in pieces. */
+const STAGE_BYTES = 64 * 1024;
+/** Shared memory that warps exchange tiles of sums through. */
+const EXCHANGE_BYTES = 32 * 1024;
+/** Sums of a 16 × 8 tile. */
+const TILE_BYTES = 512;
+
+export const DOT_AXES: readonly AxisSpec[] = [
+  { name: 'form', values: [0, 1, 2, 3], doc: '0: fused multiply-adds, a warp per few weight rows; 1: tensor cores, 16 weight rows by 8 rows of x; 2: form 0 where at most `rows` rows of x are launched, else form 1; 3: bulk copies into a ring per warp (9.0)' },
+  { name: 'warps', values: [2, 4, 8, 16], doc: 'warps per block; more share one staging of x, fewer balance multiprocessors better' },
+  { name: 'items', values: [1, 2, 4], doc: 'outputs per warp: 2 use each load of x twice' },
+  { name: 'loads', values: [4, 8, 16], doc: '16-byte loads per thread issued before the first is used; 8 of 1024 threads are 128 KiB in flight' },
+  { name: 'buffers', values: [1, 2], doc: 'batches of loads in registers; with 2 the next batch is on its way while one is multiplied' },
+  { name: 'split', values: [1, 2, 4, 8], doc: 'warps that share the columns of a weight row, for long rows and few outputs' },
+  { name: 'rows', values: [1, 2, 4], doc: 'most rows of x per pass over the weights with multiply-adds' },
+  { name: 'tiles', values: [1, 2, 4], doc: '16-row tiles per block on the tensor cores: 2 use each piece of x twice' },
+  { name: 'batch', values: [8, 16, 32, 64], doc: 'most rows of x per pass over the weights on the tensor cores' },
+  { name: 'terms', values: [2, 3], doc: 'bf16 parts of x on the tensor cores: 3 are exact, 2 carry 16 of 24 bits; f16 and f32 weights always take 2 tf32 parts' },
+  { name: 'stages', values: [2, 4, 8], doc: 'pieces in the ring of a warp (bulk copies)' },
+  { name: 'piece', values: [1024, 2048, 4096], doc: 'bytes of a weight row per bulk copy' },
+  { name: 'waves', values: [0, 1, 2, 4], doc: 'blocks per multiprocessor that run through all outputs, staging x once; 0: a block per group of outputs' },
+  { name: 'hint', values: [0, 1, 2, 3], doc: 'cache hint of weight loads: 0 none, 1 evict first, 2 past level 1, 3 past level 1 and 256 bytes at once into level 2; bulk copies know 0 and 1' },
+];
+
+const formOf = (axes: AxisValues): number => axis(axes, 'form');
+const usesRows = (axes: AxisValues): boolean => formOf(axes) === DOT_FORMS.rows || formOf(axes) === DOT_FORMS.both;
+const usesTiles = (axes: AxisValues): boolean => formOf(axes) === DOT_FORMS.tiles || formOf(axes) === DOT_FORMS.both;
+const usesBulk = (axes: AxisValues): boolean => formOf(axes) === DOT_FORMS.bulk;
+
+/** Entries of a kernel: multiply-adds, tensor cores, bulk copies. */
+type DotPhase = 'rows' | 'tiles' | 'bulk';
+
+function phasesOf(axes: AxisValues): readonly DotPhase[] {
+  if (usesBulk(axes)) return ['bulk'];
+  return [...(usesRows(axes) ? (['rows'] as const) : []), ...(usesTiles(axes) ? (['tiles'] as const) : [])];
+}
+
+/** Elements of a 16-byte load. */
+const vectorOf = (params: Params): number => 16 / weightBytes(params);
+/** Weight rows of a warp. */
+const linesOf = ({ params, axes }: Context): number => axis(axes, 'items') * partsOf(params);
+
+/** Columns of one batch of the warps that share a weight row (kBatch in the template). */
+function batchColumns(context: Context): number {
+  return (32 * vectorOf(context.params) * axis(context.axes, 'loads') * axis(context.axes, 'split')) / linesOf(context);
+}
+
+/** Outputs of a block of a phase. */
+function blockItems({ params, axes }: Context, phase: DotPhase): number {
+  if (phase === 'tiles') return (16 * axis(axes, 'tiles')) / partsOf(params);
+  return phase === 'rows' ? (axis(axes, 'warps') / axis(axes, 'split')) * axis(axes, 'items') : axis(axes, 'warps');
+}
+
+/** Tiles of sums that warps exchange at once. */
+function exchangeRound(axes: AxisValues): number {
+  return Math.min((axis(axes, 'tiles') * axis(axes, 'batch')) / 8, EXCHANGE_BYTES / TILE_BYTES / axis(axes, 'warps'));
+}
+
+/** Rings of the bulk form and their two barriers per piece. */
+function ringBytes({ params, axes }: Context): number {
+  return axis(axes, 'warps') * axis(axes, 'stages') * (axis(axes, 'piece') * partsOf(params) + 8);
+}
+
+/** Registers of a thread, rounded up to what ptxas allots: loads, sums, addresses, and what the arithmetic needs; fitted to what ptxas reports. */
+export function dotRegisters(context: Context, phase: DotPhase): number {
+  const { params, axes } = context;
+  const loads = 4 * axis(axes, 'loads') * axis(axes, 'buffers');
+  const lines = linesOf(context);
+  const rows = axis(axes, 'rows');
+  switch (phase) {
+    case 'rows':
+      return roundUp(loads + lines * (rows + 2) + Math.min(8, 4 * rows) + 24, 8);
+    case 'tiles': {
+      const tiles = axis(axes, 'tiles');
+      const weights = { bf16: 0, f16: 16, f32: 16 }[dtypeParam(params)] * tiles;
+      return roundUp(loads + (tiles * axis(axes, 'batch')) / 2 + 4 * tiles + weights + 48, 8);
+    }
+    case 'bulk':
+      return roundUp(partsOf(params) * rows + 64, 8);
+  }
+}
+
+/** Shared memory of a block of a phase for x of any width. */
+function phaseSharedBytes(context: Context, phase: DotPhase): number {
+  const { axes } = context;
+  if (phase === 'tiles') return exchangeRound(axes) * axis(axes, 'warps') * TILE_BYTES;
+  if (phase === 'bulk') return STAGE_BYTES + ringBytes(context);
+  return STAGE_BYTES + (axis(axes, 'split') > 1 ? axis(axes, 'warps') * linesOf(context) * axis(axes, 'rows') * 4 : 0);
+}
+
+/** Shared memory of a block, of the phase that takes most. */
+export function dotSharedBytes(context: Context): number {
+  return Math.max(...phasesOf(context.axes).map((phase) => phaseSharedBytes(context, phase)));
+}
+
+const threadsOf = (axes: AxisValues): number => 32 * axis(axes, 'warps');
+
+/** Blocks per multiprocessor that the registers allow, at most the 1536 threads that every capability has room for. */
+function minBlocks(context: Context, phase: DotPhase): number {
+  const threads = threadsOf(context.axes);
+  return Math.max(1, Math.min(Math.floor(1536 / threads), Math.floor(65536 / (threads * dotRegisters(context, phase)))));
+}
+
+/** Axes that a form does not look at, which stay at their first value. */
+function unused(axes: AxisValues): readonly string[] {
+  switch (formOf(axes)) {
+    case DOT_FORMS.rows:
+      return ['tiles', 'batch', 'terms', 'stages', 'piece'];
+    case DOT_FORMS.tiles:
+      return ['items', 'split', 'rows', 'stages', 'piece', 'waves'];
+    case DOT_FORMS.both:
+      return ['stages', 'piece'];
+    default:
+      return ['items', 'loads', 'buffers', 'split', 'tiles', 'batch', 'terms'];
+  }
+}
+
+const firstValue = (name: string): number => DOT_AXES.find((spec) => spec.name === name)?.values[0] ?? 0;
+
+export const DOT_CONSTRAINTS: readonly Constraint<CudaIsa>[] = [
+  {
+    name: 'form-of-isa',
+    reason: 'Bulk copies exist from capability 9.0 on; the other forms are the same kernel there as for 8.0 and are kept once.',
+    holds: ({ isa, axes }) => usesBulk(axes) === (isa === 'sm90'),
+  },
+  {
+    name: 'unused-axes',
+    reason: 'An axis that a form does not look at would only repeat the same kernel: its first value is kept.',
+    holds: ({ axes }) => unused(axes).every((name) => axis(axes, name) === firstValue(name)),
+  },
+  {
+    name: 'loads-cover-lines',
+    reason: 'A batch takes the same columns of every weight row of the warp, so loads are a multiple of those rows.',
+    holds: (context) => {
+      const loads = axis(context.axes, 'loads');
+      if (usesRows(context.axes) && loads % linesOf(context) !== 0) return false;
+      return !usesTiles(context.axes) || loads % (2 * axis(context.axes, 'tiles')) === 0;
+    },
+  },
+  {
+    name: 'split-in-block',
+    reason: 'Warps that share a weight row meet in shared memory, so they are of one block.',
+    holds: ({ axes }) => axis(axes, 'split') <= axis(axes, 'warps'),
+  },
+  {
+    name: 'stage-holds-batch',
+    reason: 'x for one batch of columns must fit in the 64 KiB of shared memory set aside for it.',
+    holds: (context) => !usesRows(context.axes) || batchColumns(context) * axis(context.axes, 'rows') * 4 <= STAGE_BYTES,
+  },
+  {
+    name: 'batch-in-row',
+    reason: 'A batch of more than 4096 columns reads past the rows of most models for nothing.',
+    holds: (context) => !usesRows(context.axes) || batchColumns(context) <= 4096,
+  },
+  {
+    name: 'terms-need-bf16',
+    reason: 'Only bf16 weights meet x as bf16 parts; the others go through tf32 with two parts.',
+    holds: ({ params, axes }) => axis(axes, 'terms') === 2 || dtypeParam(params) === 'bf16',
+  },
+  {
+    name: 'bulk-hints',
+    reason: 'Bulk copies go past level 1 anyway: they are marked evict-first or not at all.',
+    holds: ({ axes }) => !usesBulk(axes) || axis(axes, 'hint') <= 1,
+  },
+  {
+    name: 'registers',
+    reason: 'Loads in flight, sums and addresses must fit in the registers of a thread, and a block in those of a multiprocessor, or sums live in memory.',
+    holds: (context) => phasesOf(context.axes).every((phase) => dotRegisters(context, phase) <= Math.min(REGISTERS_PER_THREAD, 65536 / threadsOf(context.axes))),
+  },
+  {
+    name: 'occupancy',
+    reason: 'A block must fit on a multiprocessor: its threads, its registers, and its shared memory.',
+    holds: (context) => {
+      const limits = limitsFor(context.isa, context.capability);
+      const needs = (phase: DotPhase) => ({
+        threads: threadsOf(context.axes),
+        registersPerThread: dotRegisters(context, phase),
+        sharedBytes: phaseSharedBytes(context, phase),
+      });
+      return phasesOf(context.axes).every((phase) => blocksThatFit(needs(phase), limits) >= 1);
+    },
+  },
+];
+
+export function dotDefaults(form: { readonly isa: CudaIsa; readonly params: Params }): AxisValues {
+  const gated = partsOf(form.params) === 2;
+  const idle = { buffers: 1, split: 1, stages: 2, piece: 1024, waves: 0 };
+  if (form.isa === 'sm90') {
+    return { ...idle, form: DOT_FORMS.bulk, warps: 8, items: 1, loads: 4, rows: 4, tiles: 1, batch: 8, terms: 2, stages: 4, piece: 2048, waves: 1, hint: 1 };
+  }
+  const terms = dtypeParam(form.params) === 'bf16' ? 3 : 2;
+  return { ...idle, form: DOT_FORMS.both, warps: 8, items: gated ? 1 : 2, loads: 8, rows: 4, tiles: 1, batch: 16, terms, hint: 2 };
+}
+
+/** Order of additions, form by form. Loads in flight and staging do not change it: a lane adds its columns in ascending order. */
+export function dotNumericsClass(context: VariantContext<CudaIsa>): string {
+  const { axes } = context;
+  const split = axis(axes, 'split');
+  const rows = split === 1 ? 'fma' : `fma-split${split}-batch${batchColumns(context)}`;
+  const tiles = `mma-terms${axis(axes, 'terms')}-warps${axis(axes, 'warps')}-quads${axis(axes, 'loads') / (2 * axis(axes, 'tiles'))}`;
+  if (usesBulk(axes)) return 'fma';
+  if (formOf(axes) === DOT_FORMS.both) return `${rows}-upto${axis(axes, 'rows')}-${tiles}`;
+  return usesRows(axes) ? rows : tiles;
+}
+
+export function dotView(context: VariantContext<CudaIsa>): Readonly<Record<string, unknown>> {
+  const { params, axes } = context;
+  const phase = (name: DotPhase) => (phasesOf(axes).includes(name) ? { minBlocks: minBlocks(context, name) } : null);
+  return {
+    parts: partsOf(params),
+    unpack: dtypeParam(params) === 'f16' ? 'unpackF16' : 'unpackBf16',
+    rowsForm: phase('rows'),
+    tilesForm: phase('tiles'),
+    bulkForm: phase('bulk'),
+    stageBytes: STAGE_BYTES,
+    round: exchangeRound(axes),
+    batchGroups: [8, 4, 2, 1].filter((groups) => 8 * groups <= axis(axes, 'batch')),
+  };
+}
+
+/** 1, 2 or 4 rows of x are staged for `rows` of them; never fewer for more, since a dynamic int counts with its largest value. */
+function stagedRows(most: number): Expr {
+  if (most === 1) return 'min(rows, 1)';
+  return most === 2 ? 'min(rows, 2)' : '(min(rows, 2) + min(max(rows - 2, 0), 1) * 2)';
+}
+
+function phaseShared(context: Context, phase: DotPhase, names: DotNames): Expr {
+  const { axes } = context;
+  if (phase === 'tiles') {
+    return `min(${exchangeRound(axes)}, ${axis(axes, 'tiles')} * ceilDiv(min(rows, ${axis(axes, 'batch')}), 8)) * ${axis(axes, 'warps') * TILE_BYTES}`;
+  }
+  const batch = batchColumns(context);
+  return `min(${STAGE_BYTES}, ceilDiv(${names.columns}, ${batch}) * ${batch} * 4 * ${stagedRows(axis(axes, 'rows'))})`;
+}
+
+/**
+ * One phase, or for form `both` the one of two whose grid is not zero: up to `rows` rows of x `rows`, beyond `tiles` (which takes fewer rows too: a dynamic number
+ * of rows counts with its largest value).
+ */
+export function dotLaunch(context: VariantContext<CudaIsa>, names: DotNames): CudaLaunch {
+  const { axes } = context;
+  const beyond = `min(max(rows - ${axis(axes, 'rows')}, 0), 1)`;
+  const when: Readonly<Record<DotPhase, Expr>> = formOf(axes) === DOT_FORMS.both ? { rows: ` * (1 - ${beyond})`, tiles: ` * ${beyond}`, bulk: '' } : { rows: '', tiles: '', bulk: '' };
+  return {
+    phases: phasesOf(axes).map((phase) => {
+      const tasks = `ceilDiv(${names.items}, ${blockItems(context, phase)})`;
+      const waves = phase === 'tiles' ? 0 : axis(axes, 'waves');
+      return {
+        name: phase,
+        grid: [`${waves === 0 ? tasks : `min(${tasks}, sms * ${waves})`}${when[phase]}`, '1', '1'],
+        block: threadsOf(axes),
+        sharedBytes: phaseShared(context, phase, names),
+      };
+    }),
+    workspaceBytes: '0',
+    counters: '0',
+  };
+}
+
+/** The CUDA target of a family of dot products. */
+export function dotTarget(template: string, names: DotNames): CudaTarget {
+  return {
+    kind: 'cuda',
+    isas: ['sm80'],
+    axes: DOT_AXES,
+    constraints: DOT_CONSTRAINTS,
+    template,
+    defaults: dotDefaults,
+    numericsClass: dotNumericsClass,
+    view: dotView,
+    launch: (context) => dotLaunch(context, names),
+    sharedBytes: dotSharedBytes,
+    bytesInFlight: ({ axes }) => (usesBulk(axes) ? (axis(axes, 'stages') * axis(axes, 'piece')) / 32 : 16 * axis(axes, 'loads') * axis(axes, 'buffers')),
+  };
+}
