@@ -18,7 +18,8 @@ import {
   type KernelObject,
   type ManifestForm,
 } from '../runtime/library/manifest.js';
-import { compileUnit, fileHash, pool, writeAtomically, type KernelSource } from './compile.js';
+import { compileUnit } from './compile.js';
+import { fileHash, pool, writeAtomically, type KernelSource } from './compile-pool.js';
 import { findCompiler, targetArchitecture, type Compiler } from './compiler.js';
 import { makeDirectory } from '../runtime/paths.js';
 import { fileErrorFrom } from './file-errors.js';

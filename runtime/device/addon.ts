@@ -69,6 +69,10 @@ export interface NativeAddon extends NativeGpuFunctions {
   /** Nanoseconds, and with `read` that buffer's bytes after the last replay. */
   runPlan(device: NativeHandle, plan: NativeHandle, times: number, read: NativeHandle | null): Promise<[number, Uint8Array<ArrayBuffer> | null]>;
   profilePlan(device: NativeHandle, plan: NativeHandle): Promise<number[]>;
+  /** Major and minor version of the NVRTC library at a path. */
+  nvrtcVersion(path: string): [number, number];
+  /** Its log, and the machine code or null when it refused the source. */
+  nvrtcCompile(path: string, source: string, name: string, options: readonly string[]): Promise<[string, Uint8Array | null]>;
 }
 
 const require = createRequire(import.meta.url);

@@ -7,6 +7,7 @@
 #include "cuda/js_gpu.h"
 #include "js_common.h"
 #include "memory_info.h"
+#include "nvrtc/js_nvrtc.h"
 
 namespace griffin {
 namespace {
@@ -49,6 +50,7 @@ Napi::Object initialise(Napi::Env, Napi::Object exports) {
   add_load_functions(exports);
   add_plan_functions(exports);
   cuda::add_gpu_functions(exports);
+  add_nvrtc_functions(exports);
   return exports;
 }
 

@@ -7,7 +7,8 @@ import { renderKernel } from '../../generator/render.js';
 import { enumerate } from '../../generator/space.js';
 import { kernelId } from '../../generator/ids.js';
 import { AbortedError, FileError } from '../../runtime/errors.js';
-import { compileKernels, contentHash, pool, type KernelSource } from '../../tuning/compile.js';
+import { compileKernels, contentHash } from '../../tuning/compile.js';
+import { pool, type KernelSource } from '../../tuning/compile-pool.js';
 import { TINY, tinyTemplates } from '../generator/tiny.js';
 
 const isa = 'portable';
