@@ -9,6 +9,7 @@
 #include <string>
 
 struct gk_emu_kernel;
+struct gk_emu_table;
 
 namespace gk_emu {
 
@@ -41,6 +42,9 @@ struct Fault {
   std::string message;  // names kernel, block, thread, address and allocation or shared array
 };
 
+// What modules are bound to (gk_emu_bind), the same for all machines of the process.
+const gk_emu_table& engine_table();
+
 // One kernel launch. `block` threads along x; cluster 1 = none. `dependent`: launched as programmatic dependent of the launch before it.
 struct LaunchRequest {
   void (*entry)(const void* params);
@@ -65,7 +69,7 @@ class Machine {
 
   const Config& config() const;
 
-  // Device memory: 256-byte aligned, surrounded by guard zones, contents undefined (filled with a pattern and marked uninitialised).
+  // Device memory: 256-byte aligned, surrounded by guard zones, contents undefined (when checked: filled with NaN patterns and marked uninitialised).
   // Null when the host has none left. Thread-safe.
   void* allocate(size_t bytes);
   // False when `base` is not the start of a live allocation. A freed range stays quarantined for a while, so that late accesses are found. Thread-safe.
@@ -78,7 +82,8 @@ class Machine {
   std::string describe(const void* p) const;
 
   // Runs a launch to its end. Launches are ordered one after another; a dependent one may touch what its predecessors wrote only after its
-  // wait. Returns what went wrong. `cancel` becoming true ends it early with kLaunchTimeout.
+  // wait. Returns what went wrong. `cancel` becoming true ends it early with kLaunchTimeout: it is looked at whenever a thread waits, and in
+  // the checked flavour on accesses too. Launches of one process run one at a time, whichever machine they are for.
   std::optional<Fault> run(const LaunchRequest& request, const std::atomic<bool>& cancel);
 
  private:

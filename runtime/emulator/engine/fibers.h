@@ -1,0 +1,53 @@
+// Stackful coroutines: what CUDA threads are run as. A switch saves the registers that the calling convention preserves, nothing more
+// (no signal mask, no floating-point control word: kernels change neither).
+#ifndef GK_EMULATOR_FIBERS_H
+#define GK_EMULATOR_FIBERS_H
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#if !defined(__x86_64__)
+#include <ucontext.h>
+#endif
+
+namespace gk_emu {
+
+constexpr size_t kStackBytes = 64 * 1024;
+
+struct Fiber {
+#if defined(__x86_64__)
+  void* stack_pointer = nullptr;
+#else
+  ucontext_t context;
+#endif
+  unsigned char* low = nullptr;  // usable stack: [low, high)
+  unsigned char* high = nullptr;
+};
+
+// Leaves `from` where it is and goes on with `to`.
+void switch_fiber(Fiber& from, Fiber& to);
+
+// Fibers with stacks of their own, a guard page below each. Free ones are handed out last in, first out: their stacks are warm.
+class FiberPool {
+ public:
+  // Every fiber runs `main`, which never returns.
+  explicit FiberPool(void (*main)());
+  ~FiberPool();
+  FiberPool(const FiberPool&) = delete;
+  FiberPool& operator=(const FiberPool&) = delete;
+
+  Fiber* take();            // a free fiber: new, reset, or one that stands where it gave itself back; null when there is no memory for another
+  void give(Fiber* fiber) { free_.push_back(fiber); }
+  void reset();             // all fibers are free and start anew: whatever they were doing is abandoned
+
+ private:
+  Fiber* make();
+  void prepare(Fiber& fiber, size_t index);
+  void (*main_)();
+  std::vector<std::unique_ptr<Fiber>> all_;
+  std::vector<Fiber*> free_;
+};
+
+}  // namespace gk_emu
+
+#endif
