@@ -1,7 +1,7 @@
 import { limitsFor, REGISTERS_PER_THREAD, SHARED_WITHOUT_OPT_IN } from '../../capabilities.js';
 import type { AxisValues, CudaIsa, CudaTarget, VariantContext } from '../../types.js';
 import { axis, ceilDiv, dimOr } from '../common.js';
-import { HEAD_DIM_CONSTRAINT, LARGEST_HEAD_DIM, WIDTH_AXIS } from './attention.js';
+import { LARGEST_HEAD_DIM } from './attention.js';
 
 type Context = VariantContext<CudaIsa>;
 
@@ -41,10 +41,14 @@ export const attentionDecodeCuda: CudaTarget = {
     { name: 'lanes', values: [8, 16, 32], doc: 'lanes that hold one key between them: 32 need the fewest registers, 8 the fewest shuffles per score' },
     { name: 'keys', values: [1, 2, 4, 8], doc: 'keys, and as many values, that every lane group loads before it uses the first' },
     { name: 'hint', values: [0, 1, 2, 3], doc: 'cache treatment of keys and values: 0 none, 1 evict first, 2 past level 1, 3 past level 1 in 256 bytes of level 2' },
-    WIDTH_AXIS,
+    { name: 'width', values: [64, 128, LARGEST_HEAD_DIM], doc: 'longest heads that the variant takes: registers are reserved for them; 128 serves 80 and 96 as well' },
   ],
   constraints: [
-    HEAD_DIM_CONSTRAINT,
+    {
+      name: 'head-dim',
+      reason: `Registers hold keys of at most \`width\` numbers; without a problem, any head_dim up to ${LARGEST_HEAD_DIM} may come.`,
+      holds: ({ axes, dims }) => dimOr(dims ?? {}, 'head_dim', LARGEST_HEAD_DIM) <= axis(axes, 'width'),
+    },
     {
       name: 'registers',
       reason: `Queries, sums and the loads in flight must stay in the ${REGISTERS_PER_THREAD} registers that a thread can have.`,
