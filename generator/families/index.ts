@@ -6,6 +6,7 @@ import { ffActivation } from './ff_activation.js';
 import { ffCompact } from './ff_compact.js';
 import { ffDownGather } from './ff_down_gather.js';
 import { ffGateUpGather } from './ff_gate_up_gather.js';
+import { fillRandom } from './fill_random.js';
 import { flockStatistic } from './flock_statistic.js';
 import { linearGemm } from './linear_gemm.js';
 import { linearGemv } from './linear_gemv.js';
@@ -16,6 +17,7 @@ import { rmsNorm } from './rms_norm.js';
 import { ropeKvWrite } from './rope_kv_write.js';
 import { sample } from './sample.js';
 import { selectTopk } from './select_topk.js';
+import { transpose } from './transpose.js';
 
 /** Every kernel family, in the order of docs/design.md. A new family is one module beside this file and one line here. */
 export const FAMILIES: readonly Family[] = [
@@ -34,6 +36,8 @@ export const FAMILIES: readonly Family[] = [
   attentionDecode,
   attentionPrefill,
   sample,
+  transpose,
+  fillRandom,
   probeRead,
   probeFma,
 ];
