@@ -5,6 +5,7 @@ import {
   ascendingExperts, axis, ceilDiv, dim, dimOr, dtypeParam, F32_ROUNDING, f32Spec, f32Tensor, i32Spec, intScalar, numbers, randomValues, roundUp, sumBound,
   weightBytes, weightSpec,
 } from './common.js';
+import { ffDownGatherCuda } from './cuda/ff_down_gather.js';
 import { CACHE_LINE_BYTES, VECTOR_REGISTERS } from './registers.js';
 
 /** Columns per unit of the phase that adds the slices (kSumBlock in the template). */
@@ -106,6 +107,7 @@ export const ffDownGather: Family = {
     numericsClass: ({ isa, axes }) => `${isa === 'portable' ? 'unfused' : 'fp32'}-slices${axis(axes, 'slices')}`,
     view: (context) => ({ hint: HINTS[axis(context.axes, 'hint')], span: bodySteps(context) }),
   },
+  cuda: ffDownGatherCuda,
   cost: ({ params, dims }) => {
     const [rows, hidden, k] = [dim(dims, 'rows'), dim(dims, 'hidden'), dim(dims, 'k')];
     const extra = dimOr(dims, 'bias', 0) * hidden + dimOr(dims, 'residual', 0) * rows * hidden;
@@ -131,6 +133,11 @@ export const ffDownGather: Family = {
       [1, 130, 9, 0, 1, 1, 0],
       [2, 19, 9, 0, 0, 0, 0],
       [1, 2085, 70, 35, 0, 1, 0],
+      [1, 520, 300, 201, 1, 1, 0],
+      [3, 264, 40, 40, 0, 0, 1],
+      [11, 320, 150, 93, 0, 1, 0],
+      [40, 72, 60, 33, 1, 0, 0],
+      [5, 8, 4600, 4400, 0, 1, 0],
     ];
     return cases.map(([rows, hidden, intermediate, k, bias, residual, dense]) => ({
       family: 'ff_down_gather',

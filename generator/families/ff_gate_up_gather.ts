@@ -78,6 +78,10 @@ export const ffGateUpGather: Family = {
       [1, 130, 9, 0, 0, 0, 0],
       [1, 4101, 7, 3, 0, 1, 0],
       [9, 2100, 6, 6, 0, 0, 1],
+      [1, 264, 40, 23, 0, 1, 0],
+      [3, 4120, 5, 3, 1, 0, 0],
+      [11, 520, 50, 37, 3, 0, 0],
+      [40, 72, 19, 17, 0, 1, 0],
     ];
     return cases.map(([rows, hidden, intermediate, k, activation, bias, dense]) => ({
       family: 'ff_gate_up_gather',

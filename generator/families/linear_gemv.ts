@@ -62,6 +62,10 @@ export const linearGemv: Family = {
       [64, 67, 9, 1, 0],
       [1, 4101, 5, 0, 1],
       [9, 5000, 3, 0, 0],
+      [1, 264, 67, 1, 1],
+      [4, 4120, 5, 0, 0],
+      [11, 520, 45, 0, 1],
+      [40, 72, 19, 1, 0],
     ];
     return cases.map(([rows, width, out, bias, residual]) => ({ family: 'linear_gemv', params, dims: { rows, in: width, out, bias, residual } }));
   },
