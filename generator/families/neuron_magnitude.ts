@@ -1,5 +1,6 @@
 import { type Family, type Params, type Problem, WEIGHT_DTYPES } from '../types.js';
 import { ceilDiv, dim, dtypeParam, f32Spec, intScalar, numbers, randomValues, sumBound, weightBytes, weightSpec } from './common.js';
+import { neuronMagnitudeCuda } from './cuda/neuron_magnitude.js';
 
 function parts(params: Params): number {
   return params['gated'] === 'gated' ? 2 : 1;
@@ -39,6 +40,7 @@ export const neuronMagnitude: Family = {
     }),
     numericsClass: ({ isa }) => isa,
   },
+  cuda: neuronMagnitudeCuda,
   cost: ({ dims, params }) => {
     const weights = dim(dims, 'intermediate') * parts(params) * dim(dims, 'hidden');
     return { readBytes: weights * weightBytes(params), writeBytes: dim(dims, 'intermediate') * 4, flops: 2 * weights };

@@ -1,6 +1,7 @@
 import type { Family } from '../types.js';
 import { dim, f32Spec, intScalar } from './common.js';
 import { VECTOR_REGISTERS } from './registers.js';
+import { probeFmaCuda } from './cuda/probe_fma.js';
 
 /** Fused multiply-adds per iteration and unit, whatever the vector width. */
 export const PROBE_FMA_WORK = 3072;
@@ -34,6 +35,7 @@ export const probeFma: Family = {
     numericsClass: () => 'exact',
     view: () => ({ work: PROBE_FMA_WORK }),
   },
+  cuda: probeFmaCuda,
   cost: ({ dims }) => ({ readBytes: 0, writeBytes: 4 * dim(dims, 'units'), flops: 2 * PROBE_FMA_WORK * dim(dims, 'iterations') * dim(dims, 'units') }),
   makeInputs: () => ({}),
   reference: ({ dims }) => ({ sink: { values: new Float64Array(dim(dims, 'units')).fill(1), bound: 0 } }),

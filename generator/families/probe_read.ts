@@ -2,6 +2,7 @@ import type { Family } from '../types.js';
 import { HINT_AXIS, HINT_NEEDS_PREFETCH, HINTS } from './ahead.js';
 import { ceilDiv, dim, f32Spec, f32Tensor, intScalar, numbers, sumBound } from './common.js';
 import { L1_BYTES } from './registers.js';
+import { probeReadCuda } from './cuda/probe_read.js';
 
 /** Numbers per work unit: 256 KiB, far more than a prefetch distance and small enough to balance threads. */
 export const PROBE_READ_SPAN = 65536;
@@ -49,6 +50,7 @@ export const probeRead: Family = {
     numericsClass: ({ isa, axes }) => `${isa}-chains${axes['chains'] ?? 0}`,
     view: ({ axes }) => ({ span: PROBE_READ_SPAN, hint: HINTS[axes['hint'] ?? 0] }),
   },
+  cuda: probeReadCuda,
   cost: ({ dims }) => ({
     readBytes: 4 * dim(dims, 'n'),
     writeBytes: 4 * ceilDiv(dim(dims, 'n'), PROBE_READ_SPAN),
