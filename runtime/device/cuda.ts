@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-import { DeviceError, LibraryError } from '../errors.js';
+import { DeviceError, LibraryError, UsageError } from '../errors.js';
 import { awaitNative, callNative, type NativeHandle } from './addon.js';
 import { checkInteger } from './check.js';
 import { CpuMappedFile } from './cpu-mapped-file.js';
@@ -41,6 +41,9 @@ export interface CudaDeviceOptions {
 const MOST_MODULES = 64;
 const EMULATED_WATCHDOG_MS = 120_000;
 const EMULATED_MEMORY_BYTES = 8 * 2 ** 30;
+/** The emulated driver's settings count when a context is made, and a device's context is one per process: settings of what is open. */
+const openEmulated = new Map<CudaDevice, { readonly name: string; readonly settings: string }>();
+
 /** How long disposal waits for work that is under way: on silicon it cannot be cancelled, the emulated driver cancels it. */
 const GRACE_MS = { cuda: 10_000, emulated: 1_000 } as const;
 
@@ -190,7 +193,10 @@ export class CudaDevice implements Device {
    * is lost or a kernel never ends. May be called again.
    */
   dispose(): Promise<void> {
-    this.#disposal ??= awaitNative((addon) => addon.gpuDispose(this.#handle)).finally(() => this.#modules.clear());
+    this.#disposal ??= awaitNative((addon) => addon.gpuDispose(this.#handle)).finally(() => {
+      this.#modules.clear();
+      openEmulated.delete(this);
+    });
     return this.#disposal;
   }
 
@@ -201,11 +207,14 @@ export class CudaDevice implements Device {
 
 /**
  * Opens a GPU, or the emulated one. Throws UsageError where there is no such device here (saying what is), DeviceError when the driver
- * does not give it.
+ * does not give it. Emulated devices that are open at the same time have the same settings, and share their fate when one fails.
  */
 export function openCudaDevice(spec: CudaSpec | EmulatedSpec, options: CudaDeviceOptions = {}): CudaDevice {
   const emulated = spec.kind === 'emulated';
   const configuration = emulated ? emulatedSettings(spec, checkInteger(options.emulatedMemoryBytes ?? EMULATED_MEMORY_BYTES, 'emulatedMemoryBytes', 1)) : '';
+  for (const { name, settings } of emulated ? openEmulated.values() : []) {
+    if (settings !== configuration) throw new UsageError(`${spec.name} cannot be opened beside ${name}: dispose that device first, and wait for it`);
+  }
   const watchdogMs = checkInteger(options.watchdogMs ?? (emulated ? EMULATED_WATCHDOG_MS : 0), 'watchdogMs', 0);
   const { gpu, driver } = emulated ? findEmulated(spec, configuration) : findGpu(spec);
   const identity = gpuIdentity(spec, gpu, driver);
@@ -220,5 +229,7 @@ export function openCudaDevice(spec: CudaSpec | EmulatedSpec, options: CudaDevic
       graceMs: GRACE_MS[spec.kind],
     }),
   );
-  return new CudaDevice(identity, spec, handle);
+  const device = new CudaDevice(identity, spec, handle);
+  if (emulated) openEmulated.set(device, { name: spec.name, settings: configuration });
+  return device;
 }
