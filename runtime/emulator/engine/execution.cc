@@ -77,6 +77,7 @@ void Execution::prepare(const LaunchRequest& r) {
   cluster = r.cluster;
   dependent = r.dependent && config.limits.capability >= 90;
   any_waited = false;
+  launch_serial = next_serial_;
   params_.resize(r.param_bytes / 8 + 2);
   memcpy(params_.data(), r.params, r.param_bytes);
   arrays.clear();
@@ -129,7 +130,7 @@ void Execution::run_clusters() {
       fault_ = Fault{kLaunchTimeout, std::string("kernel ") + request->name + ": cancelled before its end"};
       return;
     }
-    start_cluster(config.order == Order::kForward ? i : config.order == Order::kReverse ? count - 1 - i : cluster_order_[i]);
+    start_cluster(i);
     handoff_ = pick();
     Fiber* const fiber = fibers_.take();
     if (!fiber) {
@@ -143,21 +144,37 @@ void Execution::run_clusters() {
   }
 }
 
-void Execution::start_cluster(uint64_t cluster_index) {
-  const uint64_t first = cluster_index * cluster;
+uint64_t Execution::cluster_at(uint64_t position) const {
+  switch (config.order) {
+    case Order::kForward: return position;
+    case Order::kReverse: return uint64_t(request->grid[0]) * request->grid[1] * request->grid[2] / cluster - 1 - position;
+    default: return cluster_order_[position];
+  }
+}
+
+gk_emu_index Execution::index_of(uint64_t linear) const {
+  const uint32_t* const grid = request->grid;
+  return {uint32_t(linear % grid[0]), uint32_t(linear / grid[0] % grid[1]), uint32_t(linear / grid[0] / grid[1])};
+}
+
+gk_emu_index Execution::block_index_of(uint32_t serial) const {
+  const uint32_t i = serial - launch_serial;
+  return index_of(cluster_at(i / cluster) * cluster + i % cluster);
+}
+
+void Execution::start_cluster(uint64_t position) {
+  const uint64_t first = cluster_at(position) * cluster;
   cluster_arrived = 0;
   for (uint32_t rank = 0; rank < cluster; ++rank) {
     Block& b = blocks[rank];
-    const uint64_t linear = first + rank;
-    b.index.x = uint32_t(linear % request->grid[0]);
-    b.index.y = uint32_t(linear / request->grid[0] % request->grid[1]);
-    b.index.z = uint32_t(linear / request->grid[0] / request->grid[1]);
+    b.index = index_of(first + rank);
     b.live = b.count;
     b.arrived = 0;
     b.reduced_count = 0;
     b.reduced_and = 1;
     b.reduced_or = 0;
     b.serial = next_serial_++;
+    if (checks) checks->forget(b);
     b.transactions.clear();
     for (uint32_t w = 0; w < b.warp_count; ++w) {
       b.warps[w].exited = 0;
@@ -179,8 +196,13 @@ void Execution::check_end_of_cluster() {
       fault_ = Fault{kLaunchFailed, std::string("kernel ") + request->name + ": " + waiting_report()};
       return;
     }
+    for (const Transaction& x : blocks[rank].transactions) {
+      if (!x.copies.empty()) {
+        fault_ = Fault{kLaunchFailed, place(*blocks[rank].first) + ": the block ended while a bulk copy to " + describe(x.copies[0].to) + " was in flight: nobody waited for it"};
+        return;
+      }
+    }
   }
-  if (checks) checks->end_cluster();
 }
 
 // ---- threads -------------------------------------------------------------------------------------------------------------------

@@ -157,6 +157,12 @@ class Execution {
   uint32_t shared_used = 0;        // bytes of a block's shared memory with red zones
   uint32_t shared_static = 0;      // bytes of arrays as silicon would count them
   uint32_t dynamic_offset = 0;
+  uint32_t launch_serial = 0;      // serial number of the launch's first block
+  gk_emu_index block_index_of(uint32_t serial) const;  // of a block of this launch
+  template <typename F>
+  void each_thread(F f) {
+    for (Thread& t : threads_) f(t);
+  }
   const unsigned char* params() const { return reinterpret_cast<const unsigned char*>(params_.data()); }
   size_t param_bytes() const { return request->param_bytes; }
 
@@ -165,7 +171,9 @@ class Execution {
   std::optional<Fault> validate(const LaunchRequest& request) const;
   void prepare(const LaunchRequest& request);
   void run_clusters();
-  void start_cluster(uint64_t cluster_index);
+  void start_cluster(uint64_t position);
+  uint64_t cluster_at(uint64_t position) const;  // in the order that clusters run in
+  gk_emu_index index_of(uint64_t linear) const;
   void begin(Thread& thread, Fiber* fiber);
   void finish(Thread& thread);
   Thread* pick();

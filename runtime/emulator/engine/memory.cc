@@ -157,9 +157,17 @@ void DeviceMemory::clear_cells(uint64_t from, uint64_t to) {
   for (uint64_t page = from / kPage; page * kPage < to; ++page) {
     if (!touched_[page]) continue;
     const uint64_t first = std::max(from, page * kPage), last = std::min(to, (page + 1) * kPage);
-    memset(cells_ + first / 4, 0, (round_up(last, 4) / 4 - first / 4) * sizeof(Cell));
+    for (uint64_t word = first / 4; word < round_up(last, 4) / 4; ++word) {
+      if (cells_[word].write == kSplit) retired_.push_back(cells_[word].read[0]);
+      cells_[word] = Cell{};
+    }
     if (first == page * kPage && last == (page + 1) * kPage) touched_[page] = 0;
   }
+}
+
+std::vector<uint64_t> DeviceMemory::take_retired() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return std::move(retired_);
 }
 
 bool DeviceMemory::contains(const void* p, size_t bytes) const {

@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace gk_emu {
 
@@ -27,6 +28,8 @@ struct Cell {
   uint64_t write;
   uint64_t read[2];
 };
+
+constexpr uint64_t kSplit = ~uint64_t(0);
 
 constexpr uint32_t kMostCluster = 16;
 constexpr size_t kSharedStride = 512 * 1024;  // bytes between the shared memory of two blocks of a cluster
@@ -54,6 +57,8 @@ class DeviceMemory {
   Cell* cells() const { return cells_; }
   uint8_t* touched() const { return touched_; }  // per 4096 bytes: a cell is in use
   uint64_t size() const { return size_; }
+  // Numbers of ByteCells whose words were cleared since the last call. Thread-safe.
+  std::vector<uint64_t> take_retired();
 
  private:
   struct Allocation {
@@ -79,6 +84,7 @@ class DeviceMemory {
   std::deque<uint64_t> quarantine_;
   uint64_t quarantined_ = 0;
   uint64_t next_number_ = 1;
+  std::vector<uint64_t> retired_;
 };
 
 }  // namespace gk_emu

@@ -34,7 +34,7 @@ bool try_complete(Execution& e, Transaction& x) {
   if (started != x.expected) return false;
   for (const PendingCopy& c : x.copies) {
     memcpy(c.to, c.from, c.bytes);
-    if (e.checks) e.checks->bulk_landed(x, c);
+    if (e.checks) e.checks->bulk_landed(e.block(), x, c);
   }
   x.copies.clear();
   x.expected = 0;
@@ -70,7 +70,7 @@ void barrier_init(uint64_t* barrier, uint32_t arrivals) {
   if (arrivals == 0 || arrivals > 0xfffff) e.fault(kLaunchFailed, "a transaction barrier for " + std::to_string(arrivals) + " arrivals: 1 to 1048575 are possible");
   Transaction* x = e.transaction(barrier);
   if (x && (anyone_waits(*x) || !x->copies.empty())) e.fault(kLaunchFailed, "the transaction barrier at " + e.describe(barrier) + " is initialised while it is in use");
-  if (e.checks) e.checks->barrier_made(t, barrier, x == nullptr);
+  if (e.checks) e.checks->barrier_made(t, barrier);
   if (!x) {
     t.owner->transactions.emplace_back();
     x = &t.owner->transactions.back();
@@ -133,7 +133,7 @@ void bulk_copy(void* shared, const void* global, uint32_t bytes, uint64_t* barri
   if (reinterpret_cast<uintptr_t>(global) % 16) e.fault(kMisaligned, "a bulk copy from " + e.describe(global) + ", which is not 16-byte aligned");
   if (x.pending == 0) try_complete(e, x);  // what belongs to the next phase may come before anybody looked at this one
   x.copies.push_back(PendingCopy{static_cast<unsigned char*>(shared), static_cast<const unsigned char*>(global), bytes, true, 0});
-  if (e.checks) e.checks->bulk_started(t, x, x.copies.back());
+  if (e.checks) e.checks->bulk_started(t, x.copies.back());
   if (x.pending == 0 && anyone_waits(x)) try_complete(e, x);
 }
 
