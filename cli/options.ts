@@ -48,6 +48,15 @@ export function tokenIds(text: string): number[] {
   });
 }
 
+/** A parser for one of a few names. */
+export function oneOf<T extends string>(names: readonly T[], what: string) {
+  return (text: string): T => {
+    const found = names.find((name) => name === text.trim());
+    if (found !== undefined) return found;
+    throw new InvalidArgumentError(`Expected a ${what} (${names.join(', ')}), found '${text}'.`);
+  };
+}
+
 /** For options that may be given several times. */
 export function collect(text: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), text];

@@ -1,4 +1,6 @@
 /** Where the command line writes: results to standard output, everything else to standard error. */
+import { writeFileSync } from 'node:fs';
+import { FileError } from '../runtime/errors.js';
 
 let printed = false;
 
@@ -6,6 +8,15 @@ let printed = false;
 export function printJson(value: unknown): void {
   printed = true;
   process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** Writes an object as JSON into a file. Throws a FileError. */
+export function writeJsonFile(path: string, value: unknown): void {
+  try {
+    writeFileSync(path, `${JSON.stringify(value, null, 1)}\n`);
+  } catch (error) {
+    throw new FileError(`cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
 }
 
 /** Whether the one JSON object is out already, so that an error must not add a second. */

@@ -21,6 +21,19 @@ export function compareOutput(name: string, bytes: Uint8Array<ArrayBuffer>, dtyp
   return bad === 0 ? null : `${first}; ${bad} of ${values.length} elements are wrong`;
 }
 
+/** Largest error as a share of what the bound allows, over the elements whose bound is finite and not zero; 0 where all must be equal. */
+export function worstRatio(bytes: Uint8Array<ArrayBuffer>, dtype: Dtype, expected: ReferenceOutput): number {
+  const actual = decodeTensor(bytes, dtype);
+  const { values, bound } = expected;
+  let worst = 0;
+  for (let i = 0; i < values.length; i++) {
+    const allowed = typeof bound === 'number' ? bound : (bound[i] ?? 0);
+    const error = Math.abs((actual[i] ?? Number.NaN) - (values[i] ?? Number.NaN));
+    if (allowed > 0 && Number.isFinite(allowed) && error / allowed > worst) worst = error / allowed;
+  }
+  return worst;
+}
+
 function isPoison(bytes: Uint8Array, dtype: Dtype, element: number): boolean {
   const size = dtype === 'f16' || dtype === 'bf16' ? 2 : 4;
   return bytes.subarray(element * size, (element + 1) * size).every((byte) => byte === POISON);

@@ -7,8 +7,10 @@ export interface TuningEnvironment {
   openDevice(options: DeviceRequest): Promise<Device>;
 }
 
+/** Plain JSON: it travels to a child process. */
 export interface DeviceRequest {
+  /** A name as `openDevice` takes it, e.g. `cpu:avx2`, `cuda:1`, `emulated:reverse`. Default `cpu`. */
+  readonly device?: string;
   /** Default: the device decides. */
   readonly threads?: number;
-  readonly isa?: string;
 }

@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import { formId, kernelId, type Form } from '../generator/ids.js';
 import { renderKernel, sourceHash } from '../generator/render.js';
 import { defaultVariant } from '../generator/space.js';
-import { isCpuIsa } from '../generator/targets.js';
-import type { CpuIsa, Family, Variant } from '../generator/types.js';
-import { compileKernels } from './compile.js';
-import { findCompiler } from './compiler.js';
-import { openPrebuilt } from './prebuilt.js';
+import { isCudaIsa, targetOf } from '../generator/targets.js';
+import type { Family, Isa, Variant } from '../generator/types.js';
+import { cpuCompiler, type KernelCompiler } from './kernel-compilers.js';
 import type { KernelBinary } from './types.js';
 
-export type BuiltKernel = { readonly ok: true; readonly binary: KernelBinary } | { readonly ok: false; readonly message: string };
+export type BuiltKernel =
+  | { readonly ok: true; readonly binary: KernelBinary }
+  /** `spills`: it compiles, but keeps registers in memory, and is not measured for that. */
+  | { readonly ok: false; readonly reason?: 'compiler' | 'spills'; readonly message: string };
 
 export interface KernelBuilder {
   /** First line of the compiler's version: part of the key of every measurement. */
@@ -28,10 +29,9 @@ export interface KernelBuilder {
   build(variants: readonly { readonly variant: Variant; readonly family: Family }[], signal?: AbortSignal, onBuilt?: () => void): Promise<ReadonlyMap<string, BuiltKernel>>;
 }
 
-/** Compiles into `directory`, where objects of earlier runs are found again by their content hash; default kernels are taken from the build. */
-export async function createKernelBuilder(directory: string): Promise<KernelBuilder> {
-  const compiler = await findCompiler();
-  const prebuilt = openPrebuilt(compiler);
+/** Compiles into `directory`, where binaries of earlier runs are found again by their content hash; default kernels are taken from the build. */
+export async function createKernelBuilder(directory: string, compiler?: KernelCompiler): Promise<KernelBuilder> {
+  const { version, prebuilt, compile } = compiler ?? (await cpuCompiler());
   const sources = new Map<string, { text: string; hash: string }>();
   const built = new Map<string, BuiltKernel>();
 
@@ -48,7 +48,7 @@ export async function createKernelBuilder(directory: string): Promise<KernelBuil
 
   const formHashes = new Map<string, string>();
   return {
-    compiler: compiler.version,
+    compiler: version,
     sourceHash: (variant, family) => sourceOf(variant, family).hash,
     formHash(form, family) {
       const id = formId(form, family);
@@ -63,38 +63,42 @@ export async function createKernelBuilder(directory: string): Promise<KernelBuil
       return kernel?.ok === true ? kernel.binary.path : null;
     },
     async build(variants, signal, onBuilt) {
-      const byIsa = new Map<CpuIsa, { id: string; text: string }[]>();
+      const byIsa = new Map<Isa, { id: string; text: string }[]>();
+      const spillers = new Set<string>();
       for (const { variant, family } of variants) {
         const id = kernelId(variant, family);
         if (built.has(id)) continue;
-        const path = prebuilt.find(id, variant.isa);
+        const path = prebuilt(id, variant.isa);
         if (path !== null) {
           built.set(id, { ok: true, binary: { kernelId: id, path } });
           continue;
         }
-        if (!isCpuIsa(variant.isa)) {
-          built.set(id, { ok: false, message: `${id} is not a kernel for a CPU` });
-          continue;
-        }
+        if (maySpill(variant, family)) spillers.add(id);
         const batch = byIsa.get(variant.isa) ?? [];
         byIsa.set(variant.isa, batch);
         if (!batch.some((source) => source.id === id)) batch.push({ id, text: sourceOf(variant, family).text });
       }
       for (const [isa, batch] of byIsa) {
-        const results = await compileKernels(batch, {
-          isa,
+        const results = await compile(batch, isa, {
           directory,
-          compiler,
+          maySpill: (id) => spillers.has(id),
           ...(signal === undefined ? {} : { signal }),
-          ...(onBuilt === undefined ? {} : { onResult: () => onBuilt() }),
+          ...(onBuilt === undefined ? {} : { onBuilt }),
         });
         for (const result of results) {
-          built.set(result.id, result.ok ? { ok: true, binary: { kernelId: result.id, path: result.file } } : { ok: false, message: result.message });
+          const { id } = result;
+          if (result.ok) built.set(id, { ok: true, binary: { kernelId: id, path: result.file } });
+          else built.set(id, { ok: false, message: result.message, ...(result.reason === undefined ? {} : { reason: result.reason }) });
         }
       }
       return built;
     },
   };
+}
+
+function maySpill(variant: Variant, family: Family): boolean {
+  if (!isCudaIsa(variant.isa)) return false;
+  return targetOf(family, variant.isa).maySpill?.({ isa: variant.isa, params: variant.params, axes: variant.axes }) === true;
 }
 
 /** Where candidates are compiled: winners are copied from here into `kernels/`; the rest may be deleted at any time. */

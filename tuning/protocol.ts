@@ -1,7 +1,7 @@
 /** Messages between the tuner and its worker process. Plain JSON. */
-import type { Problem } from '../generator/types.js';
+import type { Params, Problem } from '../generator/types.js';
 import type { DeviceIdentity } from '../runtime/device/types.js';
-import type { CandidateOutcome, KernelBinary } from './types.js';
+import type { CandidateOutcome, FailedState, KernelBinary } from './types.js';
 
 export interface WorkerInfo {
   readonly identity: DeviceIdentity;
@@ -40,11 +40,39 @@ export interface FinalReply {
   readonly controlNs: readonly number[];
 }
 
+export interface VerifyRequest {
+  readonly family: string;
+  readonly params: Params;
+  readonly candidate: KernelBinary;
+  readonly problems: readonly Problem[];
+  readonly seed: number;
+}
+
+export interface CaseFailure {
+  readonly problem: string;
+  readonly seed: number;
+  readonly state: FailedState;
+  readonly message: string;
+}
+
+export interface VerifyReply {
+  /** Launches that were compared with the reference. */
+  readonly cases: number;
+  /** Of those, how many failed; the first few are in `failures`. */
+  readonly failed: number;
+  readonly failures: readonly CaseFailure[];
+  /** Largest error as a share of its bound. */
+  readonly worst: number;
+  /** The device reported a fault and must not be used any more; the cases after it were not run. */
+  readonly deviceLost: boolean;
+}
+
 /** `prepare` computes oracles and fills buffers, which runs no kernel and so has no candidate to blame for its time. */
 export type WorkerJob =
   | { readonly type: 'prepare'; readonly problem: Problem; readonly seed: number }
   | { readonly type: 'evaluate'; readonly request: EvaluateRequest }
-  | { readonly type: 'final'; readonly request: FinalRequest };
+  | { readonly type: 'final'; readonly request: FinalRequest }
+  | { readonly type: 'verify'; readonly request: VerifyRequest };
 
 export type ToWorker = { readonly id: number; readonly job: WorkerJob };
 
@@ -53,7 +81,8 @@ export type FromWorker =
   /** The worker could not start, or a job failed for a reason that is not the candidate's. */
   | { readonly type: 'failed'; readonly id: number | null; readonly name: string; readonly message: string }
   /** A kernel is about to run: who is to blame if the worker dies now. */
-  | { readonly type: 'running'; readonly id: number; readonly kernelId: string }
+  | { readonly type: 'running'; readonly id: number; readonly kernelId: string; readonly detail?: string }
   | { readonly type: 'prepared'; readonly id: number }
   | { readonly type: 'evaluated'; readonly id: number; readonly outcome: CandidateOutcome }
-  | { readonly type: 'finished'; readonly id: number; readonly reply: FinalReply };
+  | { readonly type: 'finished'; readonly id: number; readonly reply: FinalReply }
+  | { readonly type: 'verified'; readonly id: number; readonly reply: VerifyReply };

@@ -7,10 +7,11 @@ import { createCaseStore } from './cases.js';
 import type { DeviceRequest, TuningEnvironment } from './environment.js';
 import { createWorkload, type Workload } from './inputs.js';
 import { calmRounds, COLD_FACTOR, compareWithDefault, createRotation, createTimer, HOPELESS, interleave, launchesFor, probeLaunchNs, ratios, type Rotation } from './measure.js';
-import type { EvaluateRequest, FinalReply, FinalRequest, WorkerInfo } from './protocol.js';
+import type { EvaluateRequest, FinalReply, FinalRequest, VerifyReply, VerifyRequest, WorkerInfo } from './protocol.js';
 import { median } from './statistics.js';
 import { problemKey, type CandidateOutcome, type KernelBinary } from './types.js';
 import { createTrueSizeCheck, oracleProblem, verifyAgainstOracle, type TrueSizeCheck } from './verify.js';
+import { verifyKernel } from './verify-session.js';
 
 /** Assumed where the device does not know its last-level cache. */
 const FALLBACK_CACHE_BYTES = 32 * 2 ** 20;
@@ -21,6 +22,8 @@ export interface Session {
   prepare(problem: Problem, seed: number): Promise<void>;
   evaluate(request: EvaluateRequest): Promise<CandidateOutcome>;
   final(request: FinalRequest, onKernel: (kernelId: string) => void): Promise<FinalReply>;
+  /** Every case of a kernel against the oracle; `onCase` is awaited before each. Rejects only for what is not the kernel's doing. */
+  verify(request: VerifyRequest, onCase: (detail: string) => Promise<void>): Promise<VerifyReply>;
   close(): Promise<void>;
 }
 
@@ -43,9 +46,10 @@ export async function openSession(environment: TuningEnvironment, request: Devic
   let bench: Bench | null = null;
   const controls = new Map<string, Bench>();
 
-  function familyOf(problem: Problem): Family {
-    const family = environment.families.find((candidate) => candidate.name === problem.family);
-    if (family === undefined) throw new TuneError(`unknown kernel family ${problem.family}; there are: ${environment.families.map((f) => f.name).join(', ')}`);
+  const familyOf = (problem: Problem): Family => familyNamed(problem.family);
+  function familyNamed(name: string): Family {
+    const family = environment.families.find((candidate) => candidate.name === name);
+    if (family === undefined) throw new TuneError(`unknown kernel family ${name}; there are: ${environment.families.map((f) => f.name).join(', ')}`);
     return family;
   }
 
@@ -147,6 +151,17 @@ export async function openSession(environment: TuningEnvironment, request: Devic
         for (const timer of timers) timer.dispose();
         control?.dispose();
       }
+    },
+    async verify(request, onCase) {
+      const family = familyNamed(request.family);
+      let target;
+      try {
+        target = { many: { device: many, kernel: load(many, request.candidate) }, one: { device: one, kernel: load(one, request.candidate) } };
+      } catch (error) {
+        const message = `cannot be loaded: ${error instanceof Error ? error.message : String(error)}`;
+        return { cases: 0, failed: 1, failures: [{ problem: request.family, seed: 0, state: 'compile-failed', message }], worst: 0, deviceLost: false };
+      }
+      return verifyKernel(target, family, request, store, onCase);
     },
     async close() {
       bench?.dispose();

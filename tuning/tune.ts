@@ -6,13 +6,16 @@ import { isIsa } from '../generator/targets.js';
 import type { Family } from '../generator/types.js';
 import { readModelConfig } from '../runtime/checkpoint/config.js';
 import type { ModelConfig } from '../runtime/checkpoint/types.js';
+import type { DeviceIdentity } from '../runtime/device/types.js';
 import { AbortedError, TuneError, UsageError } from '../runtime/errors.js';
 import { readManifest, type Manifest } from '../runtime/library/manifest.js';
 import { libraryDirectory } from '../runtime/paths.js';
 import type { Clock } from './budget.js';
+import { DEVICE_ENVIRONMENT_URL } from './device-environment.js';
 import type { DeviceRequest } from './environment.js';
 import { openJournal } from './journal.js';
 import { candidateDirectory, createKernelBuilder, type KernelBuilder } from './kernel-builder.js';
+import { compilerFor } from './kernel-compilers.js';
 import { openLibraryWriter } from './library-writer.js';
 import { createProblemState, countStates, type ProblemState } from './problem-state.js';
 import { modelProblems } from './problems.js';
@@ -23,7 +26,7 @@ import type { TuningProblem } from './types.js';
 import { createWorker } from './worker-client.js';
 
 export interface TuneOptions {
-  /** `cpu`, or `cpu:avx2` and so on for kernels of one instruction set. Default `cpu`. */
+  /** A name as `openDevice` takes it: `cpu`, `cpu:avx2`, `cuda:0`, `emulated`. Default `cpu`. */
   readonly device?: string;
   /** The model's shape: this, or `modelDir`. */
   readonly config?: ModelConfig;
@@ -42,7 +45,7 @@ export interface TuneOptions {
   /** Stops cleanly: what was measured is kept, winners so far are written, and the report says `interrupted`. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: TuneProgress) => void;
-  /** For another kind of device, and for tests: what differs from the CPU. */
+  /** For another kind of device, and for tests. */
   readonly parts?: Partial<TuneParts>;
 }
 
@@ -51,7 +54,7 @@ export interface TuneParts {
   readonly families: readonly Family[];
   /** URL of the module that workers load: exports `environment`. */
   readonly environmentUrl: string;
-  readonly createBuilder: (library: string) => Promise<KernelBuilder>;
+  readonly createBuilder: (library: string, device: DeviceIdentity) => Promise<KernelBuilder>;
   readonly problems: (config: ModelConfig) => readonly TuningProblem[];
   readonly clock: Clock;
   readonly today: () => Date;
@@ -78,7 +81,8 @@ export async function tune(options: TuneOptions): Promise<TuneReport> {
   const request = deviceRequest(options);
   const worker = createWorker({ environmentUrl: parts.environmentUrl, device: request, ...(options.signal === undefined ? {} : { signal: options.signal }) });
   try {
-    const [builder, info] = await Promise.all([parts.createBuilder(directory), worker.info()]);
+    const info = await worker.info();
+    const builder = await parts.createBuilder(directory, info.identity);
     if (!isIsa(info.isa)) throw new TuneError(`the device runs kernels for "${info.isa}", which the generator does not know`);
     const isa = info.isa;
     const states = parts.problems(config).map((problem) => asTuneError(() => createProblemState(problem, familyOf(parts.families, problem), isa, seed)));
@@ -182,8 +186,8 @@ function partsOf(options: TuneOptions): TuneParts {
   const budgetMs = options.budgetMs ?? DEFAULT_BUDGET_MS;
   return {
     families: FAMILIES,
-    environmentUrl: new URL(import.meta.url.endsWith('.ts') ? './cpu-environment.ts' : './cpu-environment.js', import.meta.url).href,
-    createBuilder: (library) => createKernelBuilder(candidateDirectory(library)),
+    environmentUrl: DEVICE_ENVIRONMENT_URL,
+    createBuilder: async (library, device) => createKernelBuilder(candidateDirectory(library), await compilerFor(device)),
     problems: (config) => modelProblems(config, { ...(options.density === undefined ? {} : { density: options.density }) }),
     clock: { now: () => performance.now() },
     today: () => new Date(),
@@ -193,9 +197,7 @@ function partsOf(options: TuneOptions): TuneParts {
 }
 
 function deviceRequest(options: TuneOptions): DeviceRequest {
-  const [kind, isa] = (options.device ?? 'cpu').split(':');
-  if (kind !== 'cpu') throw new UsageError(`unknown device ${options.device ?? ''}, supported: cpu, cpu:<instruction set> (for instance cpu:avx2)`);
-  return { ...(options.threads === undefined ? {} : { threads: options.threads }), ...(isa === undefined ? {} : { isa }) };
+  return { device: options.device ?? 'cpu', ...(options.threads === undefined ? {} : { threads: options.threads }) };
 }
 
 function familyOf(families: readonly Family[], { problem }: TuningProblem): Family {

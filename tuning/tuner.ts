@@ -9,7 +9,7 @@ import { createEstimate, planRound, roundTime, type Clock } from './budget.js';
 import { decide } from './decide.js';
 import { decideFfStrategy } from './ff-strategy.js';
 import type { Journal } from './journal.js';
-import type { KernelBuilder } from './kernel-builder.js';
+import type { BuiltKernel, KernelBuilder } from './kernel-builder.js';
 import type { LibraryWriter, NewWinner } from './library-writer.js';
 import { dispatchDims } from './problems.js';
 import { bestRatio, finalistsOf, recordOutcome, type FinalResult, type ProblemState } from './problem-state.js';
@@ -266,13 +266,13 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
 
   async function outcomeOf(state: ProblemState, variant: Variant, id: string, key: ResultKey): Promise<CandidateOutcome> {
     const candidate = await binaryOf(state, variant);
-    if (typeof candidate === 'string') return { state: 'compile-failed', message: candidate };
+    if (!candidate.ok) return { state: candidate.reason === 'spills' ? 'spills' : 'compile-failed', message: candidate.message };
     const standard = await binaryOf(state, state.search.defaultVariant);
-    if (typeof standard === 'string') return { state: 'compile-failed', message: `the default variant: ${standard}` };
+    if (!standard.ok) return { state: 'compile-failed', message: `the default variant: ${standard.message}` };
     journal.started(key);
     try {
       return await worker.evaluate(
-        { problem: state.tuning.problem, candidate, standard, formVerified: verified.has(id), bestRatio: bestRatio(state), seed: context.seed },
+        { problem: state.tuning.problem, candidate: candidate.binary, standard: standard.binary, formVerified: verified.has(id), bestRatio: bestRatio(state), seed: context.seed },
         context.candidateLimitMs,
       );
     } catch (error) {
@@ -282,11 +282,9 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     }
   }
 
-  async function binaryOf(state: ProblemState, variant: Variant): Promise<KernelBinary | string> {
+  async function binaryOf(state: ProblemState, variant: Variant): Promise<BuiltKernel> {
     const built = await builder.build([{ variant, family: state.family }], context.signal);
-    const kernel = built.get(kernelId(variant, state.family));
-    if (kernel === undefined) return 'was not compiled';
-    return kernel.ok ? kernel.binary : kernel.message;
+    return built.get(kernelId(variant, state.family)) ?? { ok: false, message: 'was not compiled' };
   }
 
   /** Interleaved rounds among the best, if they have changed since the last final. Returns whether any were run. */
@@ -303,8 +301,8 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
       progress('final', `${state.tuning.label}: ${ids.length} finalists`);
       const kernels: KernelBinary[] = [];
       for (const variant of finalists) {
-        const binary = await binaryOf(state, variant);
-        if (typeof binary !== 'string') kernels.push(binary);
+        const built = await binaryOf(state, variant);
+        if (built.ok) kernels.push(built.binary);
       }
       if (kernels[0]?.kernelId !== state.defaultId) {
         state.failure = 'the default variant does not compile';
@@ -338,8 +336,8 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
   async function decideStrategy(): Promise<void> {
     const winnerBinary = async (state: ProblemState): Promise<KernelBinary | null> => {
       if (state.final === null) return null;
-      const binary = await binaryOf(state, state.final.winner);
-      return typeof binary === 'string' ? null : binary;
+      const built = await binaryOf(state, state.final.winner);
+      return built.ok ? built.binary : null;
     };
     const rests = states.filter((state) => state.family.name.startsWith('ff_')).map((state) => state.final?.decision.winner.kernelId ?? '');
     if (rests.join(' ') === decidedOn) return;

@@ -16,6 +16,7 @@ export interface TuningProblem {
  * What became of a candidate. Every state but `ok` carries a message that a report can print; only `ok` candidates can win.
  *
  * - `compile-failed`: the compiler or the loader refused it.
+ * - `spills`: it keeps registers in memory, and its target does not say that it may.
  * - `wrong`: an output differs from the reference by more than its bound, was left unwritten, an input was changed, or thread counts disagree.
  * - `out-of-bounds`: bytes beside a buffer were written.
  * - `crashed`: its process died. `timed-out`: its process was stopped at the time limit.
@@ -30,9 +31,9 @@ export interface MeasuredOutcome {
   /** The default variant's, taken in turn with them: what they are compared with, since machines drift. */
   readonly referenceNs: readonly number[];
 }
-export type FailedState = 'compile-failed' | 'wrong' | 'out-of-bounds' | 'crashed' | 'timed-out';
+export type FailedState = 'compile-failed' | 'spills' | 'wrong' | 'out-of-bounds' | 'crashed' | 'timed-out';
 export type OutcomeState = CandidateOutcome['state'];
-export const OUTCOME_STATES = ['ok', 'too-slow', 'compile-failed', 'wrong', 'out-of-bounds', 'crashed', 'timed-out'] as const satisfies readonly OutcomeState[];
+export const OUTCOME_STATES = ['ok', 'too-slow', 'compile-failed', 'spills', 'wrong', 'out-of-bounds', 'crashed', 'timed-out'] as const satisfies readonly OutcomeState[];
 
 export function isMeasured(outcome: CandidateOutcome): outcome is MeasuredOutcome {
   return outcome.state === 'ok' || outcome.state === 'too-slow';

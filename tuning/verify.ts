@@ -5,7 +5,7 @@
 import type { Family, Problem } from '../generator/types.js';
 import type { Device, DeviceBuffer, Kernel } from '../runtime/device/types.js';
 import type { CaseStore, VerificationCase } from './cases.js';
-import { compareOutput, POISON, relativeBound, rootMeanSquare } from './compare.js';
+import { compareOutput, POISON, relativeBound, rootMeanSquare, worstRatio } from './compare.js';
 import { decodeTensor } from '../generator/families/common.js';
 import { indexContents, isIndexList, isResident, tensorBytes } from './inputs.js';
 import { launchGuarded, type LaunchStyle } from './launch.js';
@@ -15,25 +15,29 @@ import { seededRandom } from './statistics.js';
 import { problemKey } from './types.js';
 
 export type Verdict = { readonly state: 'ok' } | { readonly state: 'wrong' | 'out-of-bounds'; readonly message: string };
+/** `worst`: the largest error found, as a share of its bound. */
+export type CaseVerdict = Verdict & { readonly worst: number };
 
 const OK: Verdict = { state: 'ok' };
 
-/** The same kernel on a device with all threads and on one with a single thread. */
+/** The same kernel on a device with all threads and on one with a single thread; where a device has no threads to choose, twice the same. */
 export interface VerificationTarget {
   readonly many: { readonly device: Device; readonly kernel: Kernel };
   readonly one: { readonly device: Device; readonly kernel: Kernel };
 }
 
 /** Seeds of the contents, each with its way of launching: immediates and separate buffers, then as the runtime's plans do it. */
-const ROUNDS: readonly { readonly seed: number; readonly style: LaunchStyle }[] = [
-  { seed: 1, style: { boundInts: false, inPlace: false } },
-  { seed: 2, style: { boundInts: true, inPlace: true } },
-];
+export function roundsOf(seed: number): readonly { readonly seed: number; readonly style: LaunchStyle }[] {
+  return [
+    { seed: 2 * seed + 1, style: { boundInts: false, inPlace: false } },
+    { seed: 2 * seed + 2, style: { boundInts: true, inPlace: true } },
+  ];
+}
 
 /** Problems whose oracle is run for a form (its ragged shapes) and for a problem (itself, or scaled down). */
 export async function verifyAgainstOracle(target: VerificationTarget, family: Family, problems: readonly Problem[], store: CaseStore): Promise<Verdict> {
   for (const problem of problems) {
-    for (const { seed, style } of ROUNDS) {
+    for (const { seed, style } of roundsOf(0)) {
       const verdict = await verifyCase(target, family, store.get(family, problem, seed), style);
       if (verdict.state !== 'ok') return { state: verdict.state, message: `${problemKey(problem)}, seed ${seed}: ${verdict.message}` };
     }
@@ -41,25 +45,30 @@ export async function verifyAgainstOracle(target: VerificationTarget, family: Fa
   return OK;
 }
 
-async function verifyCase(target: VerificationTarget, family: Family, one: VerificationCase, style: LaunchStyle): Promise<Verdict> {
+/** One launch against the oracle, and a second one, which must give the same bits. Rejects with what the device throws. */
+export async function verifyCase(target: VerificationTarget, family: Family, one: VerificationCase, style: LaunchStyle): Promise<CaseVerdict> {
+  let worst = 0;
   const all = await launchGuarded(target.many.device, target.many.kernel, family, one, style);
-  if (all.outOfBounds !== null) return { state: 'out-of-bounds', message: all.outOfBounds };
-  if (all.changedInput !== null) return { state: 'wrong', message: all.changedInput };
+  if (all.outOfBounds !== null) return { state: 'out-of-bounds', message: all.outOfBounds, worst };
+  if (all.changedInput !== null) return { state: 'wrong', message: all.changedInput, worst };
   for (const tensor of family.tensors) {
     const bytes = all.outputs.get(tensor.name);
     const expected = one.expected[tensor.name];
     if (bytes === undefined || expected === undefined) continue;
-    const difference = compareOutput(tensor.name, bytes, tensor.dtype(one.problem.params), expected);
-    if (difference !== null) return { state: 'wrong', message: difference };
+    const dtype = tensor.dtype(one.problem.params);
+    worst = Math.max(worst, worstRatio(bytes, dtype, expected));
+    const difference = compareOutput(tensor.name, bytes, dtype, expected);
+    if (difference !== null) return { state: 'wrong', message: difference, worst };
   }
   const single = await launchGuarded(target.one.device, target.one.kernel, family, one, style);
-  if (single.outOfBounds !== null) return { state: 'out-of-bounds', message: `with one thread: ${single.outOfBounds}` };
+  const twice = target.one.device === target.many.device;
+  if (single.outOfBounds !== null) return { state: 'out-of-bounds', message: `${twice ? 'in a second run' : 'with one thread'}: ${single.outOfBounds}`, worst };
   for (const [name, bytes] of all.outputs) {
     if (Buffer.compare(bytes, single.outputs.get(name) ?? new Uint8Array()) !== 0) {
-      return { state: 'wrong', message: `${name} differs between ${target.many.device.threads} threads and 1` };
+      return { state: 'wrong', message: `${name} differs between ${twice ? 'two equal runs' : `${target.many.device.threads} threads and 1`}`, worst };
     }
   }
-  return OK;
+  return { state: 'ok', worst };
 }
 
 /** The problem itself where the oracle can afford it, else scaled down. */

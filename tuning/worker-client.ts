@@ -3,9 +3,9 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Problem } from '../generator/types.js';
-import { AbortedError, TuneError } from '../runtime/errors.js';
+import { AbortedError, TuneError, UsageError } from '../runtime/errors.js';
 import type { DeviceRequest } from './environment.js';
-import type { EvaluateRequest, FinalReply, FinalRequest, FromWorker, WorkerInfo, WorkerJob } from './protocol.js';
+import type { EvaluateRequest, FinalReply, FinalRequest, FromWorker, VerifyReply, VerifyRequest, WorkerInfo, WorkerJob } from './protocol.js';
 import type { CandidateOutcome } from './types.js';
 
 export interface WorkerOptions {
@@ -30,13 +30,17 @@ export interface TuningWorker {
   /** Never rejects for what a candidate does: death and hanging are outcomes. */
   evaluate(request: EvaluateRequest, limitMs: number): Promise<CandidateOutcome>;
   final(request: FinalRequest, limitMs: number): Promise<FinalOutcome>;
+  /** Never rejects for what a kernel does. `limitMs` is for one case. After a fault of the device the worker is replaced. */
+  verify(request: VerifyRequest, limitMs: number): Promise<VerifyReply>;
   close(): Promise<void>;
 }
 
 type JobEnd =
   | { readonly kind: 'reply'; readonly message: FromWorker }
-  | { readonly kind: 'died'; readonly how: string; readonly running: string | null }
-  | { readonly kind: 'timed-out'; readonly running: string | null };
+  | { readonly kind: 'died'; readonly how: string; readonly running: Running | null }
+  | { readonly kind: 'timed-out'; readonly running: Running | null };
+
+type Running = Extract<FromWorker, { type: 'running' }>;
 
 interface Process {
   readonly child: ChildProcess;
@@ -50,6 +54,8 @@ export function createWorker(options: WorkerOptions): TuningWorker {
   let current: Promise<Process> | null = null;
   let nextId = 1;
   let stderrTail = '';
+  /** Of the running (or last) verification. */
+  let casesBegun = 0;
   const prepareLimit = options.prepareLimitMs ?? PREPARE_LIMIT_MS;
 
   function start(): Promise<Process> {
@@ -72,6 +78,8 @@ export function createWorker(options: WorkerOptions): TuningWorker {
     const end = await waitFor(child, 'ready', null, prepareLimit);
     if (end.kind === 'reply' && end.message.type === 'ready') return { child, info: end.message.info };
     child.kill('SIGKILL');
+    // A device that is not known, or is not there, is the user's to mend.
+    if (end.kind === 'reply' && end.message.type === 'failed' && end.message.name === 'UsageError') throw new UsageError(end.message.message);
     throw new TuneError(`the tuner's worker process did not start: ${describe(end)}`, { remedy: 'griffin doctor' });
   }
 
@@ -79,15 +87,20 @@ export function createWorker(options: WorkerOptions): TuningWorker {
   function waitFor(child: ChildProcess, type: FromWorker['type'], id: number | null, limitMs: number): Promise<JobEnd> {
     const { signal } = options;
     return new Promise((resolve, reject) => {
-      let running: string | null = null;
+      let running: Running | null = null;
+      casesBegun = 0;
       const finish = (end: JobEnd): void => {
         detach();
         resolve(end);
       };
       const onMessage = (message: FromWorker): void => {
         if ('id' in message && message.id !== id) return;
-        if (message.type === 'running') running = message.kernelId;
-        else if (message.type === type || message.type === 'failed') finish({ kind: 'reply', message });
+        if (message.type === 'running') {
+          running = message;
+          if (message.detail === undefined) return;
+          casesBegun += 1;
+          timer.refresh(); // the limit is for a case, not for all of them
+        } else if (message.type === type || message.type === 'failed') finish({ kind: 'reply', message });
       };
       const onExit = (code: number | null, killedBy: string | null): void => {
         finish({ kind: 'died', how: killedBy === null ? `exit code ${String(code)}` : killedBy, running });
@@ -159,18 +172,40 @@ export function createWorker(options: WorkerOptions): TuningWorker {
     async final(request, limitMs) {
       const end = await perform({ type: 'final', request }, 'finished', limitMs);
       if (end.kind === 'reply' && end.message.type === 'finished') return { state: 'ok', reply: end.message.reply };
-      const kernelId = (end.kind === 'reply' ? null : end.running) ?? request.kernels[0]?.kernelId ?? '';
+      const kernelId = (end.kind === 'reply' ? null : end.running?.kernelId) ?? request.kernels[0]?.kernelId ?? '';
       if (end.kind === 'timed-out') return { state: 'timed-out', kernelId, message: `stopped after ${limitMs} ms in the final` };
       return { state: 'crashed', kernelId, message: `in the final: ${describe(end)}` };
     },
+    async verify(request, limitMs) {
+      const end = await perform({ type: 'verify', request }, 'verified', limitMs);
+      if (end.kind === 'reply' && end.message.type === 'verified') {
+        // A device that reported a fault answers nothing else any more.
+        if (end.message.reply.deviceLost) await retire();
+        return end.message.reply;
+      }
+      const running = end.kind === 'reply' ? null : end.running;
+      const timedOut = end.kind === 'timed-out';
+      const failure = {
+        problem: running?.detail ?? request.family,
+        seed: request.seed,
+        state: timedOut ? ('timed-out' as const) : ('crashed' as const),
+        message: timedOut ? `stopped after ${limitMs} ms` : describe(end),
+      };
+      return { cases: casesBegun, failed: 1, failures: [failure], worst: 0, deviceLost: true };
+    },
     async close() {
-      const running = await current?.catch(() => null);
-      if (running === null || running === undefined) return;
-      const gone = new Promise<void>((resolve) => running.child.once('exit', () => resolve()));
-      stop(running.child);
-      if (running.child.exitCode === null && running.child.signalCode === null) await gone;
+      await retire();
     },
   };
+
+  /** Ends the process, if there is one, and waits until it is gone; the next job starts another. */
+  async function retire(): Promise<void> {
+    const running = await current?.catch(() => null);
+    if (running === null || running === undefined) return;
+    const gone = new Promise<void>((resolve) => running.child.once('exit', () => resolve()));
+    stop(running.child);
+    if (running.child.exitCode === null && running.child.signalCode === null) await gone;
+  }
 }
 
 const FROM_SOURCE = import.meta.url.endsWith('.ts');

@@ -39,6 +39,11 @@ async function perform(session: Session, id: number, job: WorkerJob): Promise<vo
         last = kernelId;
       };
       send({ type: 'finished', id, reply: await session.final(job.request, onKernel) });
+      return;
+    }
+    case 'verify': {
+      const { kernelId } = job.request.candidate;
+      send({ type: 'verified', id, reply: await session.verify(job.request, (detail) => sendNow({ type: 'running', id, kernelId, detail })) });
     }
   }
 }

@@ -5,10 +5,12 @@ import { registerDoctor } from './doctor.js';
 import { registerGenerate } from './generate.js';
 import { registerKernels } from './kernels.js';
 import { registerTune } from './tune.js';
+import { registerVerify } from './verify.js';
 
 export function registerCommands(program: Command): void {
   registerGenerate(program);
   registerTune(program);
+  registerVerify(program);
   registerBench(program);
   registerKernels(program);
   registerDoctor(program);

@@ -62,9 +62,17 @@ export function registerKernels(program: Command): void {
     .command('build')
     .description("compile the default kernels for this CPU's instruction sets into build/kernels/; does nothing when they are up to date")
     .option('--isa <name...>', `only these instruction sets (${CPU_ISAS.join(', ')})`, isaListOption)
+    .option('--emulated', 'compile the CUDA kernels for the emulated device instead', false)
     .option('--jobs <n>', 'compilers at a time (default: the number of cores)', integer(1))
     .option('--json', 'print one JSON object', false)
     .action((options: BuildCommandOptions) => build(options));
+
+  kernels
+    .command('fatbins')
+    .description('compile the default CUDA kernels with nvcc for every supported compute capability into generated/cuda/; fails when one warns or spills')
+    .option('--jobs <n>', 'compilers at a time (default: the number of cores)', integer(1))
+    .option('--json', 'print one JSON object', false)
+    .action((options: { jobs?: number; json: boolean }) => fatbins(options));
 
   kernels
     .command('generate')
@@ -124,6 +132,7 @@ function variantOf(family: Family, id: string): Variant {
 }
 
 interface BuildCommandOptions {
+  readonly emulated: boolean;
   readonly isa?: readonly Isa[];
   readonly jobs?: number;
   readonly json: boolean;
@@ -131,6 +140,7 @@ interface BuildCommandOptions {
 
 async function build(options: BuildCommandOptions): Promise<void> {
   const { buildDefaultKernels } = await import('../../tuning/default-kernels.js');
+  if (options.emulated && options.isa !== undefined) throw new UsageError('--emulated and --isa exclude each other: the emulated device has both flavours of one instruction set');
   const started = performance.now();
   const mine = machineFacts(0).isas;
   const foreign = options.isa?.filter((isa) => !mine.includes(isa)) ?? [];
@@ -139,6 +149,7 @@ async function build(options: BuildCommandOptions): Promise<void> {
   const report = await withInterrupt((signal) =>
     buildDefaultKernels({
       isas: options.isa ?? mine,
+      emulated: options.emulated,
       signal,
       ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
       onProgress: ({ done, total }) => {
@@ -147,9 +158,33 @@ async function build(options: BuildCommandOptions): Promise<void> {
     }),
   );
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  const perIsa = Object.entries(report.index.isas).map(([isa, objects]) => `${isa} ${objects.reduce((sum, object) => sum + object.kernels.length, 0)}`);
+  const perTarget = report.targets.map((target) => `${target} ${(report.index.isas[target] ?? []).reduce((sum, object) => sum + object.kernels.length, 0)}`);
   if (options.json) process.stdout.write(`${JSON.stringify({ ...report, seconds: Number(seconds) })}\n`);
-  else process.stdout.write(`default kernels: ${perIsa.join(', ')}; ${report.compiled === 0 ? 'up to date' : `${report.compiled} objects compiled in ${seconds} s`}\n`);
+  else process.stdout.write(`default kernels: ${perTarget.join(', ')}; ${report.compiled === 0 ? 'up to date' : `${report.compiled} objects compiled in ${seconds} s`}\n`);
+}
+
+async function fatbins(options: { readonly jobs?: number; readonly json: boolean }): Promise<void> {
+  const { compileFatbins, publishFatbins } = await import('../../tuning/cuda/fatbins.js');
+  const started = performance.now();
+  const terminal = process.stderr.isTTY;
+  const compiled = await withInterrupt((signal) =>
+    compileFatbins({
+      signal,
+      ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
+      onProgress: ({ done, total }) => {
+        if (terminal) process.stderr.write(`\rcompiling families ${done}/${total}${done === total ? '\n' : ''}`);
+      },
+    }),
+  );
+  const { written, deleted, bytes } = await publishFatbins(compiled);
+  const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
+  const kernels = compiled.families.reduce((sum, family) => sum + Object.keys(family.sources).length, 0);
+  const summary = { families: compiled.families.length, kernels, capabilities: compiled.capabilities, bytes, written, deleted, compiler: compiled.compiler, seconds };
+  if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+  else {
+    const changes = written.length + deleted.length === 0 ? 'up to date' : `${written.length} written, ${deleted.length} deleted in ${seconds} s`;
+    process.stdout.write(`CUDA kernels: ${kernels} in ${summary.families} fatbins for ${compiled.capabilities.join(', ')}; ${(bytes / 1024).toFixed(0)} KiB; ${changes}\n`);
+  }
 }
 
 async function generate(check: boolean): Promise<void> {

@@ -53,8 +53,8 @@ describe('imported packages', () => {
 describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the bundle', () => {
   const elsewhere = mkdtempSync(join(tmpdir(), 'griffin-bundle-'));
   const link = join(elsewhere, 'gk');
-  const bundled = (args: readonly string[]): { code: number | null; stdout: string; stderr: string } => {
-    const { status, stdout, stderr } = spawnSync(link, args, { cwd: elsewhere, encoding: 'utf8', env: { PATH: '/bin:/usr/bin', HOME: elsewhere } });
+  const bundled = (args: readonly string[], environment: Readonly<Record<string, string>> = {}, program = link): { code: number | null; stdout: string; stderr: string } => {
+    const { status, stdout, stderr } = spawnSync(program, args, { cwd: elsewhere, encoding: 'utf8', env: { PATH: '/bin:/usr/bin', HOME: elsewhere, ...environment } });
     return { code: status, stdout, stderr };
   };
 
@@ -86,6 +86,16 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the bund
     expect(report.ready).toBe(true);
     expect(report.checks.find(({ name }) => name === 'native addon')?.status).toBe('ok');
     expect(report.checks.find(({ name }) => name === 'default kernels')?.status).toBe('ok');
+  });
+
+  it('verifies kernels, without a compiler the shipped ones', () => {
+    const { code, stdout } = bundled(['verify', '--device', 'cpu', '--families', 'rms_norm,ff_compact', '--variants', '0']);
+    expect(stdout).toMatch(/^ff_compact +3 +3 +\d+ +0 /m);
+    expect(code).toBe(0);
+    const bare = bundled(['verify', '--families', 'rms_norm,ff_compact'], { PATH: elsewhere }, join(STAGE, 'griffin'));
+    expect(bare.stdout).toMatch(/^ff_compact +3 +3 +\d+ +0 /m);
+    expect(bare.stdout).toContain('Note: only the shipped default kernels were verified');
+    expect(bare.code).toBe(0);
   });
 
   it('generates text', () => {

@@ -13,6 +13,7 @@ import { openDevice } from '../../runtime/device/index.js';
 import { openLibrary } from '../../runtime/library/library.js';
 import { compileKernels } from '../../tuning/compile.js';
 import { tune } from '../../tuning/tune.js';
+import { DEVICE_ENVIRONMENT_URL } from '../../tuning/device-environment.js';
 import { createWorker, type TuningWorker } from '../../tuning/worker-client.js';
 import type { KernelBinary } from '../../tuning/types.js';
 
@@ -50,7 +51,7 @@ describe('planted native kernels', () => {
       if (result?.ok !== true) throw new Error(`${name}: ${result?.message ?? 'no result'}`);
       binaries.set(name, { kernelId: id, path: result.file });
     }
-    worker = createWorker({ environmentUrl: new URL('../../tuning/cpu-environment.ts', import.meta.url).href, device: { isa: 'portable', threads: 2 } });
+    worker = createWorker({ environmentUrl: DEVICE_ENVIRONMENT_URL, device: { device: 'cpu:portable', threads: 2 } });
   });
   afterAll(async () => {
     await worker?.close();
