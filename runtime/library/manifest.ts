@@ -9,9 +9,9 @@ import { packageRoot } from '../paths.js';
  * (the same kernels, compiled for this machine by `npm run build`). Both are written through these schemas.
  */
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 is 64 hexadecimal digits');
-const kernelId = z.string().regex(/^[a-z0-9_]+$/, 'a kernel id is made of a-z, 0-9 and _');
-const fileName = z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/, 'a plain file name without folders');
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 is 64 hexadecimal digits');
+export const kernelId = z.string().regex(/^[a-z0-9_]+$/, 'a kernel id is made of a-z, 0-9 and _');
+export const fileName = z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/, 'a plain file name without folders');
 
 const familySchema = z.strictObject({
   summary: z.string(),
@@ -73,6 +73,9 @@ export const kernelIndexSchema = z.strictObject({
 });
 export type KernelIndex = z.infer<typeof kernelIndexSchema>;
 
+/** The index lists kernels of the emulated device under this and a flavour, `checked` or `fast`. */
+export const EMULATED_TARGET_PREFIX = 'emulated-';
+
 /** `generated/` of this package. */
 export function generatedDirectory(): string {
   return join(packageRoot(), 'generated');
@@ -127,7 +130,8 @@ export function findObject(index: KernelIndex, isa: string, kernel: string): Ker
   return index.isas[isa]?.find((object) => object.kernels.includes(kernel));
 }
 
-function readJson<T>(path: string, schema: z.ZodType<T>, what: string, remedy: string): T {
+/** Reads a file through its schema. Throws a LibraryError with the remedy when it is missing or is not valid. */
+export function readJson<T>(path: string, schema: z.ZodType<T>, what: string, remedy: string): T {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');

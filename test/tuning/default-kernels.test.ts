@@ -7,7 +7,7 @@ import { generatedFiles, writeGenerated } from '../../generator/generate.js';
 import { AbortedError, CompilerError, LibraryError } from '../../runtime/errors.js';
 import { readKernelIndex } from '../../runtime/library/manifest.js';
 import { buildDefaultKernels, type BuildProgress } from '../../tuning/default-kernels.js';
-import { TINY, TINY_TEMPLATE, tinyTemplates } from '../generator/tiny.js';
+import { TINY, TINY_CUDA, TINY_TEMPLATE, tinyTemplates } from '../generator/tiny.js';
 
 const FAMILIES = [TINY, { ...TINY, name: 'tiny_other' }];
 const isas = ['portable', 'avx2'];
@@ -82,6 +82,27 @@ describe('buildDefaultKernels', () => {
     const attempt = buildDefaultKernels({ isas: ['portable'], sources: edited, directory: output() });
     await expect(attempt).rejects.toBeInstanceOf(LibraryError);
     await expect(attempt).rejects.toThrow(/is not the source that the manifest describes[^]*try: npm run generate/);
+  });
+
+  it('builds CUDA kernels for the emulated device in both flavours, beside those of the CPU', async () => {
+    const directory = output();
+    const from = mkdtempSync(join(tmpdir(), 'griffin-sources-'));
+    writeGenerated(from, generatedFiles([TINY_CUDA], tinyTemplates()));
+    const cpu = await buildDefaultKernels({ isas: ['portable'], sources: from, directory, jobs: 1 });
+    const emulated = await buildDefaultKernels({ emulated: true, sources: from, directory, jobs: 1 });
+    expect(emulated).toMatchObject({ compiled: 2, targets: ['emulated-checked', 'emulated-fast'] });
+    expect(emulated.index.isas['portable']).toEqual(cpu.index.isas['portable']);
+    for (const target of emulated.targets) {
+      const [object] = emulated.index.isas[target] ?? [];
+      expect([...(object?.kernels ?? [])].sort()).toEqual(['tiny_scale__bf16__sm80__threads64', 'tiny_scale__f32__sm80__threads64']);
+      const symbols = execFileSync('nm', ['-D', '--defined-only', join(directory, object?.file ?? '')], { encoding: 'utf8' });
+      for (const kernel of object?.kernels ?? []) expect(symbols).toContain(` gk_${kernel}__main\n`);
+    }
+    expect(await buildDefaultKernels({ emulated: true, sources: from, directory, jobs: 1 })).toEqual({ ...emulated, compiled: 0, upToDate: 2 });
+    const again = await buildDefaultKernels({ isas: ['portable'], sources: from, directory, jobs: 1 });
+    expect(again).toMatchObject({ compiled: 0 });
+    expect(again.index).toEqual(emulated.index);
+    expect(readdirSync(directory).filter((name) => name.endsWith('.so'))).toHaveLength(3);
   });
 
   it('refuses unknown instruction sets, and stops when aborted', async () => {
