@@ -50,13 +50,19 @@ function stepOf(context: Context, phase: Phase): number {
   return groups * 2 * axis(axes, 'loads');
 }
 
-/** Shared memory of a phase: the neurons' numbers and h, whose place the sums of groups take at the end. */
-function phaseSharedBytes(context: Context, phase: Phase): number {
+/** Floats of h in shared memory, whose place the sums of groups take at the end. */
+function stagedFloats(context: Context, phase: Phase): number {
   const { params, axes } = context;
-  const chunk = chunkOf(context, phase);
   const rows = phase === 'rows' ? axis(axes, 'rows') : axis(axes, 'batch');
-  const exchange = phase === 'rows' ? axis(axes, 'threads') * vectorOf(params) * 4 : axis(axes, 'threads') * vectorOf(params) * 16;
-  return 4 * chunk + Math.max(rows * (chunk + 16) * 4, exchange);
+  const exchange = axis(axes, 'threads') * vectorOf(params) * (phase === 'rows' ? 1 : 4);
+  return Math.max(rows * (chunkOf(context, phase) + 16), exchange);
+}
+
+/** Shared memory of a phase: the neurons' numbers, h, and, for a cluster, the slice's sums. */
+function phaseSharedBytes(context: Context, phase: Phase): number {
+  const { axes } = context;
+  const own = axis(axes, 'join') === 1 ? axis(axes, phase === 'rows' ? 'rows' : 'batch') * axis(axes, 'tile') : 0;
+  return 4 * (chunkOf(context, phase) + stagedFloats(context, phase) + own);
 }
 
 /** Registers of a thread, rounded up to what ptxas allots: loads, sums, addresses, and what the arithmetic needs; fitted to what ptxas reports. */
@@ -128,13 +134,14 @@ const CONSTRAINTS: readonly Constraint<CudaIsa>[] = [
 ];
 
 /** 512 bytes of every neuron per block and 16 slices: 256 blocks for 4096 columns, all on the device at once. */
-function defaults({ params }: { readonly isa: CudaIsa; readonly params: Params }): AxisValues {
-  return { form: DOWN_FORMS.both, threads: 256, tile: 32 * vectorOf(params), slices: 16, loads: 8, buffers: 1, rows: 4, batch: 16, terms: 3, join: 0, hint: 2 };
+function defaults({ isa, params }: { readonly isa: CudaIsa; readonly params: Params }): AxisValues {
+  const cluster = isa === 'sm90' ? { join: 1, slices: 8 } : { join: 0, slices: 16 };
+  return { form: DOWN_FORMS.both, threads: 256, tile: 32 * vectorOf(params), loads: 8, buffers: 1, rows: 4, batch: 16, terms: 3, ...cluster, hint: 2 };
 }
 
 export const ffDownGatherCuda: CudaTarget = {
   kind: 'cuda',
-  isas: ['sm80'],
+  isas: ['sm80', 'sm90'],
   axes: AXES,
   constraints: CONSTRAINTS,
   template: 'cuda/ff_down_gather.cu.hbs',
@@ -168,7 +175,7 @@ export const ffDownGatherCuda: CudaTarget = {
   },
   view: (context) => {
     const { params, axes } = context;
-    const phase = (name: Phase) => (phasesOf(axes).includes(name) ? { minBlocks: minBlocks(context, name), chunk: chunkOf(context, name) } : null);
+    const phase = (name: Phase) => (phasesOf(axes).includes(name) ? { minBlocks: minBlocks(context, name), chunk: chunkOf(context, name), ownAt: stagedFloats(context, name) } : null);
     return {
       unpack: dtypeParam(params) === 'f16' ? 'unpackF16' : 'unpackBf16',
       rowsForm: phase('rows'),
