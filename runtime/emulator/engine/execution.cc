@@ -17,7 +17,8 @@ Execution::Execution(const Config& c, DeviceMemory& m)
   if (config.checked) checks = std::make_unique<Checks>(*this);
 }
 
-Execution::~Execution() = default;
+// First what refers to the rest.
+Execution::~Execution() { checks.reset(); }
 
 // ---- launches ------------------------------------------------------------------------------------------------------------------
 
