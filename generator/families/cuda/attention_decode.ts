@@ -12,11 +12,14 @@ function vectorsPerLane(axes: AxisValues): number {
 
 /**
  * Registers of a thread: per query head its share of the query and of the weighted sum, the running maximum and total; keys and values in
- * flight; a score per key, and addresses. Fitted to what ptxas reports.
+ * flight; a score per query head and key, and addresses. Fitted to what ptxas reports.
  */
 export function attentionDecodeRegisters(axes: AxisValues): number {
   const vectors = vectorsPerLane(axes);
-  return axis(axes, 'queries') * (8 * vectors + 2) + 8 * vectors * axis(axes, 'keys') + 2 * axis(axes, 'keys') + 46;
+  const [queries, keys] = [axis(axes, 'queries'), axis(axes, 'keys')];
+  // Of heads that need half as many vectors, twice as many keys are in flight.
+  const perQuery = vectors === 1 ? 8 + keys : Math.max(8 * vectors + keys, 4 * vectors + 2 * keys);
+  return queries * (perQuery + 2) + 8 * vectors * keys + 46;
 }
 
 /** Shared memory of a block for heads of `headDim` numbers: the sums of every warp, and their scales. */
@@ -39,7 +42,12 @@ export const attentionDecodeCuda: CudaTarget = {
     { name: 'warps', values: [2, 4, 8, 16], doc: 'warps of a block; they take turns at the keys of its piece' },
     { name: 'queries', values: [1, 2, 4, 8], doc: 'query heads of a block, all of one kv head: 4 read keys and values once for a group of 4; unused ones cost nothing' },
     { name: 'lanes', values: [8, 16, 32], doc: 'lanes that hold one key between them: 32 need the fewest registers, 8 the fewest shuffles per score' },
-    { name: 'keys', values: [1, 2, 4, 8], doc: 'keys, and as many values, that every lane group loads before it uses the first' },
+    { name: 'keys', values: [1, 2, 4, 8], doc: 'keys of `width` numbers, and as many values, that a lane group has in flight; of heads half as long or shorter, twice as many' },
+    {
+      name: 'ahead',
+      values: [0, 1],
+      doc: '1: the registers of keys and of values take the next batch as soon as they have served, so that loads are always on their way; 0: a batch is loaded, then used',
+    },
     { name: 'hint', values: [0, 1, 2, 3], doc: 'cache treatment of keys and values: 0 none, 1 evict first, 2 past level 1, 3 past level 1 in 256 bytes of level 2' },
     { name: 'width', values: [64, 128, LARGEST_HEAD_DIM], doc: 'longest heads that the variant takes: registers are reserved for them; 128 serves 80 and 96 as well' },
   ],
@@ -76,7 +84,7 @@ export const attentionDecodeCuda: CudaTarget = {
     },
   ],
   template: 'cuda/attention_decode.cu.hbs',
-  defaults: () => ({ splits: 16, warps: 4, queries: 4, lanes: 32, keys: 4, hint: 2, width: LARGEST_HEAD_DIM }),
+  defaults: () => ({ splits: 16, warps: 4, queries: 4, lanes: 32, keys: 2, ahead: 1, hint: 2, width: LARGEST_HEAD_DIM }),
   launch: ({ axes }) => {
     const [splits, queries] = [axis(axes, 'splits'), axis(axes, 'queries')];
     const blocks = `kv_heads * ceilDiv(heads / kv_heads, ${queries})`;
@@ -95,10 +103,8 @@ export const attentionDecodeCuda: CudaTarget = {
   },
   view: ({ axes }) => ({ threads: 32 * axis(axes, 'warps'), minBlocks: 2 }),
   sharedBytes: ({ axes, dims }) => sharedBytes(axes, dims === undefined ? axis(axes, 'width') : dimOr(dims, 'head_dim', axis(axes, 'width'))),
-  bytesInFlight: ({ axes, dims }) => {
-    const headDim = dims === undefined ? axis(axes, 'width') : dimOr(dims, 'head_dim', axis(axes, 'width'));
-    return (2 * axis(axes, 'keys') * headDim * 4) / axis(axes, 'lanes');
-  },
-  // Which keys a lane group sums, and in which order; how many heads share a block and how loads are hinted changes no bit.
-  numericsClass: ({ axes }) => `splits${axis(axes, 'splits')}-warps${axis(axes, 'warps')}-lanes${axis(axes, 'lanes')}-keys${axis(axes, 'keys')}`,
+  // Keys and values of the longest heads; shorter ones come close to the same.
+  bytesInFlight: ({ axes }) => 2 * axis(axes, 'keys') * vectorsPerLane(axes) * 16,
+  // Which keys a lane group sums, and in which order; how many heads share a block and when loads start changes no bit.
+  numericsClass: ({ axes }) => `splits${axis(axes, 'splits')}-warps${axis(axes, 'warps')}-lanes${axis(axes, 'lanes')}-keys${axis(axes, 'keys')}-width${axis(axes, 'width')}`,
 };

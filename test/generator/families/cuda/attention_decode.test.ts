@@ -59,10 +59,10 @@ describe('attention_decode on CUDA', () => {
     expect([one.workspace, one.counters]).toEqual([0, 0]);
   });
 
-  it('counts heads per block, hints and width out of the numerics class', () => {
+  it('counts heads per block and when loads start out of the numerics class', () => {
     const classOf = (axes: AxisValues): string => attentionDecodeCuda.numericsClass({ ...form, axes: { ...standard, ...axes } });
-    expect(classOf({ queries: 1, hint: 0, width: 128 })).toBe(classOf({}));
-    for (const axes of [{ splits: 8 }, { warps: 8 }, { lanes: 16 }, { keys: 2 }]) expect(classOf(axes)).not.toBe(classOf({}));
+    expect(classOf({ queries: 1, hint: 0, ahead: 0 })).toBe(classOf({}));
+    for (const axes of [{ splits: 8 }, { warps: 8 }, { lanes: 16 }, { keys: 4 }, { width: 128 }]) expect(classOf(axes)).not.toBe(classOf({}));
   });
 
   it('has a rich space on every capability, all of it within shared memory', () => {
@@ -73,7 +73,7 @@ describe('attention_decode on CUDA', () => {
   });
 
   it('answers the bytes that a lane has in flight', () => {
-    // 4 keys and 4 values of 128 numbers, shared by 32 lanes.
-    expect(attentionDecodeCuda.bytesInFlight!({ ...form, axes: standard, dims: llama3 })).toBe(8 * 16);
+    // 2 keys and 2 values of 256 numbers, shared by 32 lanes.
+    expect(attentionDecodeCuda.bytesInFlight!({ ...form, axes: standard })).toBe(4 * 2 * 16);
   });
 });
