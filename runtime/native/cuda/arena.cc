@@ -13,6 +13,8 @@ constexpr uint64_t kSmallSlab = uint64_t{4} << 20;
 constexpr uint64_t kLargeStep = uint64_t{2} << 20;
 // A rest smaller than this is left at the end of a large block instead of becoming one.
 constexpr uint64_t kLargeRest = uint64_t{1} << 20;
+// How far past a block's end an address still belongs to its story.
+constexpr uint64_t kNear = 4096;
 
 uint64_t round_up(uint64_t value, uint64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -24,7 +26,7 @@ void Arena::fail(uint64_t needed, const std::string& label, CUresult result) {
   uint64_t kept = 0;
   for (const auto* list : {&free_small_, &free_large_})
     for (const auto& [bytes, address] : *list) kept += bytes;
-  throw Failure(FailureKind::kDevice,
+  throw OutOfMemory(FailureKind::kDevice,
                 label + ": needs " + std::to_string(needed) + " bytes of device memory, free are " + std::to_string(free) + " of " +
                     std::to_string(total) + " on " + context_->name() + " (this process holds " + std::to_string(reserved_ - kept) + "): " +
                     context_->driver().describe(result) +
@@ -69,7 +71,7 @@ CUdeviceptr Arena::allocate(uint64_t bytes, const std::string& label) {
   if (bytes > uint64_t{1} << 46) fail(bytes, label, CUDA_ERROR_OUT_OF_MEMORY);
   if (exact_) {
     const CUdeviceptr address = from_driver(std::max<uint64_t>(bytes, 1), bytes, label);
-    blocks_.emplace(address, Block{std::max<uint64_t>(bytes, 1), nullptr, true});
+    blocks_.emplace(address, Block{std::max<uint64_t>(bytes, 1), nullptr, true, label, bytes});
     return address;
   }
   const uint64_t size = round_up(std::max<uint64_t>(bytes, 1), kAlignment);
@@ -79,15 +81,17 @@ CUdeviceptr Arena::allocate(uint64_t bytes, const std::string& label) {
     const uint64_t slab_bytes = large ? round_up(size, kLargeStep) : kSmallSlab;
     const CUdeviceptr base = from_driver(slab_bytes, bytes, label);
     auto slab = std::make_unique<Slab>(Slab{base, slab_bytes, large});
-    block = blocks_.emplace(base, Block{slab_bytes, slab.get(), false}).first;
+    block = blocks_.emplace(base, Block{slab_bytes, slab.get(), false, {}, 0}).first;
     slabs_.emplace(base, std::move(slab));
   }
   const uint64_t rest = block->second.bytes - size;
   if (rest >= (large ? kLargeRest : kAlignment)) {
     block->second.bytes = size;
-    remember_free(blocks_.emplace(block->first + size, Block{rest, block->second.slab, false}).first);
+    remember_free(blocks_.emplace(block->first + size, Block{rest, block->second.slab, false, {}, 0}).first);
   }
   block->second.used = true;
+  block->second.label = label;
+  block->second.wanted = bytes;
   return block->first;
 }
 
@@ -140,6 +144,17 @@ void Arena::trim() {
   if (closed_ || context_->hung()) return;
   const Context::Scope scope(*context_);
   trim_locked();
+}
+
+std::string Arena::describe(uint64_t address) const {
+  // A failure may be worded while the arena is asking the driver for memory.
+  const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return "";
+  auto block = blocks_.upper_bound(address);
+  if (block == blocks_.begin()) return "";
+  --block;
+  if (!block->second.used || address - block->first > block->second.bytes + kNear) return "";
+  return "byte " + std::to_string(address - block->first) + " of `" + block->second.label + "` (" + std::to_string(block->second.wanted) + " bytes)";
 }
 
 uint64_t Arena::reserved_bytes() const {

@@ -12,6 +12,10 @@
 
 namespace griffin::cuda {
 
+struct OutOfMemory : Failure {
+  using Failure::Failure;
+};
+
 class Arena {
  public:
   // `exact`: every block is an allocation of the driver of its own, to the byte, and is given back at once: that is what lets an
@@ -20,10 +24,12 @@ class Arena {
 
   bool exact() const { return exact_; }
 
-  // At least `bytes`, 256-byte aligned. Throws Failure(kDevice) saying what was needed for `label` and what is free.
+  // At least `bytes`, 256-byte aligned. Throws OutOfMemory saying what was needed for `label` and what is free.
   CUdeviceptr allocate(uint64_t bytes, const std::string& label);
   // A block that `allocate` answered. Does nothing once closed.
   void release(CUdeviceptr address);
+  // "byte 105 of `layers.0 W_in` (100 bytes)" for an address in or shortly past a live block; else empty.
+  std::string describe(uint64_t address) const;
   // Bytes held from the driver, in use or kept.
   uint64_t reserved_bytes() const;
   // Gives kept memory back to the driver where nothing of it is in use.
@@ -37,6 +43,8 @@ class Arena {
     uint64_t bytes;
     Slab* slab;
     bool used;
+    std::string label;  // of its buffer
+    uint64_t wanted;    // bytes of its buffer
   };
   struct Slab {
     CUdeviceptr base;

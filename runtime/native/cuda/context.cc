@@ -1,6 +1,7 @@
 #include "context.h"
 
 #include <chrono>
+#include <cstdlib>
 #include <condition_variable>
 #include <thread>
 
@@ -54,7 +55,12 @@ void Context::enter() const { api().cuCtxSetCurrent(context_); }
 
 Failure Context::failure_of(CUresult result, const std::string& doing) {
   std::string text = doing + ": " + driver_->describe(result);
-  if (const std::string fault = driver_->last_fault(); !fault.empty()) text += "\n" + fault;
+  if (const std::string fault = driver_->last_fault(); !fault.empty()) {
+    text += "\n" + fault;
+    // The driver knows allocations by number, here they have names.
+    if (const size_t at = fault.find("0x"); at != std::string::npos && locate)
+      if (const std::string where = locate(std::strtoull(fault.c_str() + at, nullptr, 16)); !where.empty()) text += " = " + where;
+  }
   if (is_fatal(result)) lose(text);
   return Failure(FailureKind::kDevice, text);
 }
@@ -99,6 +105,21 @@ void Context::hold_funerals() {
   for (const auto& last_rites : dead) last_rites(api());
 }
 
+void Context::adopt(CUgraphExec graph) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  graphs_.insert(graph);
+}
+
+void Context::drop(CUgraphExec graph) {
+  bury([this, graph](const DriverApi& api) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (graphs_.erase(graph) == 0) return;
+    }
+    api.cuGraphExecDestroy(graph);
+  });
+}
+
 bool Context::close() {
   hold_funerals();
   if (closed_.exchange(true)) return true;
@@ -114,8 +135,15 @@ bool Context::close() {
     bool done = false;
   };
   const auto outcome = std::make_shared<Outcome>();
+  std::unordered_set<CUgraphExec> graphs;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    graphs.swap(graphs_);
+  }
   // On a thread of its own: a driver may wait for ever for a kernel that never ends, and whoever disposes a device must not.
-  std::thread([api, outcome, device = device_] {
+  std::thread([api, outcome, graphs, context = context_, device = device_] {
+    api->cuCtxSetCurrent(context);
+    for (CUgraphExec graph : graphs) api->cuGraphExecDestroy(graph);
     api->cuDevicePrimaryCtxRelease_v2(device);
     const std::lock_guard<std::mutex> lock(outcome->mutex);
     outcome->done = true;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "driver.h"
@@ -68,6 +69,12 @@ class Context {
   void hold_funerals();
   bool mourning() const { return mourning_.load(); }
   std::function<void()> wake;
+  // Which buffer an address is in or near, for messages about kernels' accesses; empty when none is. Set like `wake`.
+  std::function<std::string(uint64_t)> locate;
+
+  // An instantiated graph is not part of what the driver frees with a context.
+  void adopt(CUgraphExec graph);
+  void drop(CUgraphExec graph);
 
   // Work hangs in the context, or may: nothing but letting go of it as a whole can succeed.
   void give_up() { hung_.store(true); }
@@ -86,6 +93,7 @@ class Context {
   std::mutex mutex_;
   std::string why_lost_;
   std::vector<std::function<void(const DriverApi&)>> dead_;
+  std::unordered_set<CUgraphExec> graphs_;
 };
 
 }  // namespace griffin::cuda

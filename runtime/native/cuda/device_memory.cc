@@ -26,13 +26,13 @@ void send(Gpu& gpu, PinnedRing& ring, CUdeviceptr to, const uint8_t* from, uint6
     const PinnedRing::Slot slot = ring.next(wait);
     std::memcpy(slot.data, from + at, count);
     gpu.check(gpu.context()->api().cuMemcpyHtoDAsync_v2(to + at, slot.data, count, gpu.stream()), what);
-    ring.sent(slot, gpu.stream());
+    ring.sent(slot, gpu.stream(), what);
   }
 }
 
 class Letter : public DetachedJob {
  public:
-  Letter(std::string what, std::shared_ptr<DeviceMemory> memory, CUdeviceptr to, const void* from, uint64_t bytes)
+  Letter(std::string what, std::shared_ptr<Allocation> memory, CUdeviceptr to, const void* from, uint64_t bytes)
       : DetachedJob(std::move(what)),
         memory_(std::move(memory)),
         to_(to),
@@ -42,7 +42,7 @@ class Letter : public DetachedJob {
   }
 
  private:
-  std::shared_ptr<DeviceMemory> memory_;
+  std::shared_ptr<Allocation> memory_;
   CUdeviceptr to_;
   std::vector<uint8_t> bytes_;
 };
@@ -82,7 +82,7 @@ class Read : public Job {
       if (under_way.size() == 2) collect();
       const PinnedRing::Slot slot = ring.next(wait);
       gpu.check(gpu.context()->api().cuMemcpyDtoHAsync_v2(slot.data, from_ + at, count, gpu.stream()), what);
-      ring.sent(slot, gpu.stream());
+      ring.sent(slot, gpu.stream(), what);
       under_way.push_back({slot, at, count});
     }
     while (!under_way.empty()) collect();
@@ -97,16 +97,34 @@ class Read : public Job {
 
 class Fill : public DetachedJob {
  public:
-  Fill(std::string what, std::shared_ptr<DeviceMemory> memory, CUdeviceptr to, uint8_t byte, uint64_t bytes)
+  Fill(std::string what, std::shared_ptr<Allocation> memory, CUdeviceptr to, uint8_t byte, uint64_t bytes)
       : DetachedJob(std::move(what)), memory_(std::move(memory)), to_(to), byte_(byte), bytes_(bytes) {}
   void issue(Gpu& gpu) override { gpu.check(gpu.context()->api().cuMemsetD8Async(to_, byte_, bytes_, gpu.stream()), what); }
 
  private:
-  std::shared_ptr<DeviceMemory> memory_;
+  std::shared_ptr<Allocation> memory_;
   CUdeviceptr to_;
   uint8_t byte_;
   uint64_t bytes_;
 };
+
+class Nothing : public Job {
+ public:
+  using Job::Job;
+  void issue(Gpu&) override {}
+  void finished() override {}
+};
+
+CUdeviceptr allocate_block(Gpu& gpu, uint64_t bytes, const std::string& label) {
+  try {
+    return gpu.arena()->allocate(bytes, label);
+  } catch (const OutOfMemory&) {
+    // Queued work may still hold what its owners have let go of.
+    Nothing all_before(label + ": waiting for memory");
+    gpu.run_now(all_before);
+    return gpu.arena()->allocate(bytes, label);
+  }
+}
 
 }  // namespace
 
@@ -115,9 +133,8 @@ std::shared_ptr<DeviceMemory> DeviceMemory::allocate(Gpu& gpu, uint64_t bytes, b
   // Where every access is checked against its buffer, a margin would only hide what is past the end.
   const uint64_t margin = guarded && !gpu.arena()->exact() ? kCanaryBytes : 0;
   std::shared_ptr<DeviceMemory> memory(new DeviceMemory());
-  memory->base_ = gpu.arena()->allocate(bytes + 2 * margin, label);
-  memory->arena_ = gpu.arena();
-  memory->address_ = memory->base_ + margin;
+  memory->allocation_ = std::make_shared<Allocation>(gpu.arena(), allocate_block(gpu, bytes + 2 * margin, label));
+  memory->address_ = memory->allocation_->address + margin;
   memory->bytes_ = bytes;
   memory->margin_ = margin;
   gpu.bytes()->fetch_add(bytes);
@@ -125,16 +142,15 @@ std::shared_ptr<DeviceMemory> DeviceMemory::allocate(Gpu& gpu, uint64_t bytes, b
   if (margin > 0) {
     std::vector<uint8_t> canaries(2 * margin);
     for (uint64_t i = 0; i < canaries.size(); i++) canaries[i] = canary(i);
-    write_memory(gpu, memory, memory->before(), canaries.data(), margin, label + " canaries");
-    write_memory(gpu, memory, memory->after(), canaries.data() + margin, margin, label + " canaries");
+    write_memory(gpu, *memory, memory->before(), canaries.data(), margin, label + " canaries");
+    write_memory(gpu, *memory, memory->after(), canaries.data() + margin, margin, label + " canaries");
   }
-  if (contents == Contents::kZero) fill_memory(gpu, memory, memory->address_, 0, bytes, label);
+  if (contents == Contents::kZero) fill_memory(gpu, *memory, memory->address_, 0, bytes, label);
   return memory;
 }
 
 DeviceMemory::~DeviceMemory() {
   if (counter_) counter_->fetch_sub(bytes_);
-  if (arena_) arena_->release(base_);
 }
 
 DeviceMemory::Damage DeviceMemory::damage(const uint8_t* before, const uint8_t* after) const {
@@ -152,10 +168,10 @@ DeviceMemory::Damage DeviceMemory::damage(const uint8_t* before, const uint8_t* 
   return damage;
 }
 
-void write_memory(Gpu& gpu, const std::shared_ptr<DeviceMemory>& memory, CUdeviceptr to, const void* from, uint64_t bytes, const std::string& label) {
+void write_memory(Gpu& gpu, const DeviceMemory& memory, CUdeviceptr to, const void* from, uint64_t bytes, const std::string& label) {
   if (bytes == 0) return gpu.check_running();
   const std::string what = "writing " + std::to_string(bytes) + " bytes to " + label;
-  if (bytes <= kLetterBytes) return gpu.submit(std::make_unique<Letter>(what, memory, to, from, bytes));
+  if (bytes <= kLetterBytes) return gpu.submit(std::make_unique<Letter>(what, memory.allocation(), to, from, bytes));
   Parcel parcel(what, to, from, bytes);
   gpu.run_now(parcel);
 }
@@ -166,9 +182,9 @@ void read_memory(Gpu& gpu, CUdeviceptr from, void* to, uint64_t bytes, const std
   gpu.run_now(read);
 }
 
-void fill_memory(Gpu& gpu, const std::shared_ptr<DeviceMemory>& memory, CUdeviceptr to, uint8_t byte, uint64_t bytes, const std::string& label) {
+void fill_memory(Gpu& gpu, const DeviceMemory& memory, CUdeviceptr to, uint8_t byte, uint64_t bytes, const std::string& label) {
   if (bytes == 0) return gpu.check_running();
-  gpu.submit(std::make_unique<Fill>("filling " + std::to_string(bytes) + " bytes of " + label, memory, to, byte, bytes));
+  gpu.submit(std::make_unique<Fill>("filling " + std::to_string(bytes) + " bytes of " + label, memory.allocation(), to, byte, bytes));
 }
 
 }  // namespace griffin::cuda

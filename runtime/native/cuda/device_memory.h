@@ -9,6 +9,16 @@
 
 namespace griffin::cuda {
 
+// A block of the arena while somebody, be it only queued work, needs it.
+struct Allocation {
+  Allocation(std::shared_ptr<Arena> from, CUdeviceptr at) : arena(std::move(from)), address(at) {}
+  ~Allocation() { arena->release(address); }
+  Allocation(const Allocation&) = delete;
+  Allocation& operator=(const Allocation&) = delete;
+  const std::shared_ptr<Arena> arena;
+  const CUdeviceptr address;
+};
+
 class DeviceMemory {
  public:
   enum class Contents { kZero, kUndefined };
@@ -21,6 +31,7 @@ class DeviceMemory {
 
   CUdeviceptr address() const { return address_; }
   uint64_t bytes() const { return bytes_; }
+  const std::shared_ptr<Allocation>& allocation() const { return allocation_; }
   bool guarded() const { return margin_ > 0; }
 
   // The margins before and after, to be compared by `damage`. Only for guarded memory.
@@ -35,8 +46,8 @@ class DeviceMemory {
 
  private:
   DeviceMemory() = default;
-  std::shared_ptr<Arena> arena_;
-  CUdeviceptr base_ = 0, address_ = 0;
+  std::shared_ptr<Allocation> allocation_;
+  CUdeviceptr address_ = 0;
   uint64_t bytes_ = 0, margin_ = 0;
   ByteCounter counter_;
 };
@@ -51,9 +62,9 @@ struct BufferRef {
 };
 
 // Copies from and to the host, and fills, in the order of submission. Small writes do not wait; reads do.
-void write_memory(Gpu& gpu, const std::shared_ptr<DeviceMemory>& memory, CUdeviceptr to, const void* from, uint64_t bytes, const std::string& label);
+void write_memory(Gpu& gpu, const DeviceMemory& memory, CUdeviceptr to, const void* from, uint64_t bytes, const std::string& label);
 void read_memory(Gpu& gpu, CUdeviceptr from, void* to, uint64_t bytes, const std::string& label);
-void fill_memory(Gpu& gpu, const std::shared_ptr<DeviceMemory>& memory, CUdeviceptr to, uint8_t byte, uint64_t bytes, const std::string& label);
+void fill_memory(Gpu& gpu, const DeviceMemory& memory, CUdeviceptr to, uint8_t byte, uint64_t bytes, const std::string& label);
 
 }  // namespace griffin::cuda
 

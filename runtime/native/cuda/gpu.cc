@@ -52,6 +52,11 @@ Gpu::Gpu(const GpuOptions& options)
       staging_(context_, uint64_t{4} << 20, 4),
       letters_(context_, uint64_t{16} << 10, 64),
       postcards_(context_, 4096, kPostcards) {
+  // The context outlives this object in the hands of kernels and plans.
+  context_->locate = [arena = std::weak_ptr<Arena>(arena_)](uint64_t address) {
+    const auto live = arena.lock();
+    return live ? live->describe(address) : std::string();
+  };
   context_->wake = [this] {
     const std::lock_guard<std::mutex> lock(mutex_);
     changed_.notify_one();
@@ -126,11 +131,13 @@ void Gpu::start(std::unique_ptr<Job> job) {
     context_->require_usable();
     if (!unclaimed_failure(*job)) {
       if (in_flight_.empty()) progress_at_ = now_ns();
+      doing_ = job->what;
       issued = true;
       job->issue(*this);
     }
   } catch (const Failure& failure) {
-    job->failure = failure;
+    const bool says_what = failure.kind() != FailureKind::kDevice || !issued || std::string(failure.what()).rfind(job->what, 0) == 0;
+    job->failure = says_what ? failure : Failure(FailureKind::kDevice, job->what + ": " + failure.what());
   } catch (const std::bad_alloc&) {
     job->failure = Failure(FailureKind::kDevice, job->what + ": out of memory on the host");
   }
@@ -313,7 +320,8 @@ CUevent Gpu::timed_event() {
   return event;
 }
 
-void Gpu::record(CUevent event) { check(context_->api().cuEventRecord(event, stream()), "recording an event"); }
+// An error of earlier work comes back from whichever call is next, and this is the most frequent one.
+void Gpu::record(CUevent event) { check(context_->api().cuEventRecord(event, stream()), doing_); }
 
 uint64_t Gpu::elapsed_ns(CUevent from, CUevent to) {
   float milliseconds = 0;

@@ -124,6 +124,7 @@ class Gpu {
   std::deque<std::unique_ptr<Job>> in_flight_;
   std::vector<CUevent> events_, timed_events_, all_events_;
   std::optional<Failure> unclaimed_;
+  std::string doing_;  // the job that is being issued
   uint64_t progress_at_ = 0;  // when something was issued to an idle stream, or an event passed
   uint64_t idle_since_ = 0;
   std::thread dispatcher_;

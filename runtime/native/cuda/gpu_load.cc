@@ -152,7 +152,7 @@ class Loader {
     Rectangle rectangle{op.source->data() + source_at, source_stride, rows, cols, op.type, op.to_f32, op.transpose && !op.turn, slot.data};
     if (!run_bus_guarded(pack_any, &rectangle)) op.source->fail_truncated();
     copy(slot.data, target, width_bytes, height, pitch, op.target.label);
-    gpu_.staging().sent(slot, gpu_.stream());
+    gpu_.staging().sent(slot, gpu_.stream(), what_);
     done_ += rows * cols * source_element(op);
     if (done_ - reported_ >= kProgressBytes) progress_(reported_ = done_);
   }
@@ -213,7 +213,7 @@ void run_fill_random(Gpu& gpu, const BufferRef& target, ElementType type, uint64
       fill_random_unit(slot.data + unit * kRandomUnitBytes, std::min(kRandomUnitBytes, bytes - unit * kRandomUnitBytes), type, seed,
                        at / kRandomUnitBytes + unit, scale);
     gpu.check(gpu.context()->api().cuMemcpyHtoDAsync_v2(target.address() + at, slot.data, bytes, gpu.stream()), what);
-    gpu.staging().sent(slot, gpu.stream());
+    gpu.staging().sent(slot, gpu.stream(), what);
   }
 }
 

@@ -35,7 +35,7 @@ void ParameterBlock::point(CUdeviceptr workspace, CUdeviceptr counters) {
 }
 
 GpuPlan::~GpuPlan() {
-  if (graph_ != nullptr) context_->bury([graph = graph_](const DriverApi& api) { api.cuGraphExecDestroy(graph); });
+  if (graph_ != nullptr) context_->drop(graph_);
 }
 
 void GpuPlan::add(Step step, uint64_t workspace_bytes, uint64_t counters) {
@@ -78,7 +78,8 @@ void GpuPlan::capture() {
   context_->check(api.cuStreamEndCapture(stream, &graph), what);
   const CUresult result = api.cuGraphInstantiateWithFlags(&graph_, graph, 0);
   api.cuGraphDestroy(graph);
-  if (result != CUDA_SUCCESS) graph_ = nullptr;
+  if (result == CUDA_SUCCESS) context_->adopt(graph_);
+  else graph_ = nullptr;
   context_->check(result, label_ + ": instantiating a graph");
 }
 

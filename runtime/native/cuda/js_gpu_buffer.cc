@@ -36,7 +36,7 @@ Napi::Value write(const Napi::CallbackInfo& info) {
   const uint64_t offset = to_size(info[2], "byteOffset");
   const Napi::Uint8Array source = bytes_argument(info[3]);
   check_window(offset, source.ByteLength(), target.bytes, "write outside the buffer");
-  write_memory(gpu_argument(info)->gpu(), target.memory, target.address() + offset, source.Data(), source.ByteLength(), target.label);
+  write_memory(gpu_argument(info)->gpu(), *target.memory, target.address() + offset, source.Data(), source.ByteLength(), target.label);
   return info.Env().Undefined();
 }
 
@@ -54,7 +54,7 @@ Napi::Value read(const Napi::CallbackInfo& info) {
 Napi::Value fill(const Napi::CallbackInfo& info) {
   const BufferRef& target = buffer_argument(info[1]);
   const auto byte = static_cast<uint8_t>(to_size(info[2], "byte") & 0xff);
-  fill_memory(gpu_argument(info)->gpu(), target.memory, target.address(), byte, target.bytes, target.label);
+  fill_memory(gpu_argument(info)->gpu(), *target.memory, target.address(), byte, target.bytes, target.label);
   return info.Env().Undefined();
 }
 

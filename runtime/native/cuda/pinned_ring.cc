@@ -27,8 +27,8 @@ PinnedRing::Slot PinnedRing::next(const Wait& wait) {
   return slot;
 }
 
-void PinnedRing::sent(const Slot& slot, CUstream stream) {
-  context_->check(context_->api().cuEventRecord(events_[slot.index], stream), "recording an event");
+void PinnedRing::sent(const Slot& slot, CUstream stream, const std::string& what) {
+  context_->check(context_->api().cuEventRecord(events_[slot.index], stream), what);
   busy_[slot.index] = true;
 }
 

@@ -26,8 +26,8 @@ class PinnedRing {
   uint64_t slot_bytes() const { return slot_bytes_; }
   // The next slot, once what `sent` marked has passed; `wait` waits for an event. The memory is asked for at first use.
   Slot next(const Wait& wait);
-  // The stream's work up to here uses the slot.
-  void sent(const Slot& slot, CUstream stream);
+  // The stream's work up to here uses the slot; `what` is being done, for messages.
+  void sent(const Slot& slot, CUstream stream, const std::string& what);
   // Waits for a slot's work, to read what came back in it.
   void arrive(const Slot& slot, const Wait& wait);
   void close();

@@ -1,10 +1,15 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 
 import type { NativeGpuInfo } from '../../../runtime/device/addon-gpu.js';
 import { gpuIdentity } from '../../../runtime/device/cuda-driver.js';
 import { parseCudaSpec, parseEmulatedSpec } from '../../../runtime/device/cuda-spec.js';
 import { openDevice } from '../../../runtime/device/index.js';
-import { UsageError } from '../../../runtime/errors.js';
+import { DeviceError, UsageError } from '../../../runtime/errors.js';
+import { temporaryFolder } from '../native/fixture.js';
+import { buildFakeDriver, buildFakeNvml, type FakeDriver } from './fake-cuda.js';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
 
 const H100: NativeGpuInfo = {
   name: 'NVIDIA H100 80GB HBM3',
@@ -81,14 +86,12 @@ describe('identity', () => {
   });
 });
 
-describe('without a driver', () => {
-  const before = process.env['GRIFFIN_CUDA_DRIVER'];
-  afterEach(() => {
-    if (before === undefined) delete process.env['GRIFFIN_CUDA_DRIVER'];
-    else process.env['GRIFFIN_CUDA_DRIVER'] = before;
-  });
+afterEach(() => {
+  delete process.env['GRIFFIN_CUDA_DRIVER'];
+  delete process.env['GRIFFIN_NVML'];
+});
 
-  test('a missing library is named, with what to do', () => {
+describe('without a driver', () => {  test('a missing library is named, with what to do', () => {
     process.env['GRIFFIN_CUDA_DRIVER'] = 'libno-such-driver.so.1';
     expect(() => openDevice('cuda')).toThrow(UsageError);
     expect(() => openDevice('cuda:1')).toThrow(/^cuda:1: there is no usable CUDA driver: libno-such-driver\.so\.1: .*\n {2}try: install an NVIDIA driver/);
@@ -97,5 +100,41 @@ describe('without a driver', () => {
   test('a library that is no driver is refused', () => {
     process.env['GRIFFIN_CUDA_DRIVER'] = 'libm.so.6';
     expect(() => openDevice('cuda')).toThrow('libm.so.6: has no cuInit');
+  });
+});
+
+describe('a driver that will not do', () => {
+  test.each<[string, FakeDriver, string, string]>([
+    ['old', { version: 11080, gpus: [90] }, 'cuda:0: the driver is of CUDA 11.8, needed is 12.0 or later', 'install NVIDIA driver 525 or later'],
+    ['broken', { init: 803, version: 12040, gpus: [90] }, 'the CUDA driver (CUDA 12.4) does not start: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (803, driver and library differ)', 'nvidia-smi'],
+    ['empty', { version: 12040, gpus: [] }, 'cuda:0: the CUDA driver finds no GPU', 'CUDA_VISIBLE_DEVICES'],
+    ['no-device', { init: 100, version: 12040, gpus: [] }, 'cuda:0: the CUDA driver finds no GPU', 'CUDA_VISIBLE_DEVICES'],
+    ['weak', { version: 12040, gpus: [75] }, 'cuda:0: Fake 0 has compute capability 7.5, needed is 8.0 or higher', '--device cpu'],
+    ['mixed', { version: 12040, gpus: [61, 89] }, 'cuda:0: Fake 0 has compute capability 6.1, needed is 8.0 or higher', '--device cuda:1 (Fake 1)'],
+  ])('%s', (name, fake, message, remedy) => {
+    process.env['GRIFFIN_CUDA_DRIVER'] = buildFakeDriver(folder.path, `libfake-${name}.so`, fake);
+    expect(() => openDevice('cuda')).toThrow(UsageError);
+    expect(() => openDevice('cuda')).toThrow(message);
+    expect(() => openDevice('cuda')).toThrow(remedy);
+  });
+
+  test('a GPU that cannot be opened is an error of the device', () => {
+    process.env['GRIFFIN_CUDA_DRIVER'] = buildFakeDriver(folder.path, 'libfake-busy.so', { version: 12040, gpus: [90] });
+    expect(() => openDevice('cuda')).toThrow(DeviceError);
+    expect(() => openDevice('cuda')).toThrow('cuda:0: creating a context: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (801');
+  });
+});
+
+describe('sensors', () => {
+  test('say what the management library says', async () => {
+    process.env['GRIFFIN_NVML'] = buildFakeNvml(folder.path);
+    await using device = openDevice('emulated:fast');
+    expect(device.sensors?.()).toEqual({ smClockMhz: 1755, memClockMhz: 2619, powerW: 654.321, temperatureC: null, throttleReasons: ['power cap', 'thermal'] });
+  });
+
+  test('are null where there is none', async () => {
+    process.env['GRIFFIN_NVML'] = 'libno-such-nvml.so.1';
+    await using device = openDevice('emulated:fast');
+    expect(device.sensors?.()).toBeNull();
   });
 });

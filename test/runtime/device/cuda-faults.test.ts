@@ -6,7 +6,12 @@ import type { DeviceBuffer, Plan } from '../../../runtime/device/types.js';
 import { DeviceError, LibraryError } from '../../../runtime/errors.js';
 import { cudaTestKernels, gpuInts, loadCudaTestKernels, openEmulated, planOf } from './cuda-fixture.js';
 
-afterEach(() => injectEmulatedFault('none'));
+let opened: CudaDevice[] = [];
+afterEach(async () => {
+  injectEmulatedFault('none');
+  await Promise.all(opened.map((device) => device.dispose())); // also where a test has failed
+  opened = [];
+});
 
 interface Work {
   readonly device: CudaDevice;
@@ -16,6 +21,7 @@ interface Work {
 
 function work(detail: string, watchdogMs?: number): Work {
   const device = openEmulated(detail, watchdogMs === undefined ? {} : { watchdogMs });
+  opened.push(device);
   const { append } = loadCudaTestKernels(device);
   const log = device.allocate(4 * 40, { label: 'log' });
   const plan = planOf(device, [append, { buffers: [log], ints: [1, 0], floats: [], label: 'layers.0 norm' }]);
@@ -113,7 +119,10 @@ describe.each(['fast', 'checked', 'fast,eager'])('emulated:%s', (detail) => {
 
   test('an allocation that fails is tried again after what is kept was given back', async () => {
     await using device = openEmulated(detail);
-    device.allocate(3 * 2 ** 20, { label: 'kept' }).dispose();
+    {
+      using kept = device.allocate(3 * 2 ** 20, { label: 'kept' });
+      expect(kept.read(0, 1)[0]).toBe(0);
+    }
     injectEmulatedFault('alloc@1');
     using buffer = device.allocate(5 * 2 ** 20, { label: 'b' });
     expect(buffer.read(0, 4)).toEqual(new Uint8Array(4));
@@ -126,5 +135,7 @@ test('a fault that checking finds is told with its kernel and buffer', async () 
   const { stray } = loadCudaTestKernels(device);
   using buffer = device.allocate(100, { label: 'b' });
   using plan = planOf(device, [stray, { buffers: [buffer], ints: [105], floats: [] }]);
-  await expect(plan.run()).rejects.toThrow(/running test plan: CUDA_ERROR_ILLEGAL_ADDRESS \(700, .*\)\n.*gk_stray__main/s);
+  await expect(plan.run()).rejects.toThrow(
+    /running test plan: CUDA_ERROR_ILLEGAL_ADDRESS \(700, .*\)\n.*gk_stray__main.*out of bounds.* = byte 105 of `b` \(100 bytes\)/s,
+  );
 });

@@ -14,12 +14,12 @@ export const CUDA_TEST_KERNELS = ['axpy', 'append', 'total', 'count_total', 'wid
 export type CudaTestKernels = Readonly<Record<(typeof CUDA_TEST_KERNELS)[number], Kernel>>;
 
 /** The compiled kernels of cuda-test-kernels.cu for the emulated device; compiled once per contents of what goes into them. */
-export function cudaTestKernels(flavour: 'checked' | 'fast'): string {
+export function cudaTestKernels(flavour: 'checked' | 'fast', capability: 80 | 90 = 90): string {
   const root = packageRoot();
   const source = join(root, 'test', 'runtime', 'device', 'cuda-test-kernels.cu');
   const include = join(root, 'runtime', 'emulator', 'include');
   const headers = ['emulation.h', 'emulation_abi.h', 'emulation_bind.h', 'emulation_checked.h', 'emulation_cuda.h', 'emulation_gk.h'];
-  const hash = createHash('sha256').update(flavour);
+  const hash = createHash('sha256').update(`${flavour} ${capability}`);
   for (const file of [source, join(root, 'templates', 'cuda', 'device.cuh'), ...headers.map((name) => join(include, name))]) hash.update(readFileSync(file));
   const folder = join(root, 'build', 'test-kernels');
   const output = join(folder, `cuda-${hash.digest('hex').slice(0, 16)}.so`);
@@ -27,7 +27,8 @@ export function cudaTestKernels(flavour: 'checked' | 'fast'): string {
   mkdirSync(folder, { recursive: true });
   const compiler = process.env['CXX'] ?? 'c++';
   const object = `${output}.${process.pid}.o`;
-  const flags = ['-std=c++17', '-O2', '-x', 'c++', '-DGK_EMULATED', '-fvisibility=hidden', '-fPIC', ...(flavour === 'checked' ? ['-fsanitize=thread,alignment'] : [])];
+  const flags = ['-std=c++17', '-O2', '-x', 'c++', '-DGK_EMULATED', `-DGK_EMULATED_CAPABILITY=${capability}`, '-fvisibility=hidden', '-fPIC'];
+  if (flavour === 'checked') flags.push('-fsanitize=thread,alignment');
   execFileSync(compiler, [...flags, '-I', join(root, 'templates', 'cuda'), '-I', include, '-c', '-o', object, source], { stdio: 'pipe' });
   execFileSync(compiler, ['-shared', '-o', `${object}.so`, object], { stdio: 'pipe' });
   renameSync(`${object}.so`, output);
@@ -46,13 +47,15 @@ export function emulatedForTests(detail?: string): CudaDevice {
   return device;
 }
 
-export function flavourOf(device: CudaDevice): 'checked' | 'fast' {
-  return device.identity.gpu?.checked === true ? 'checked' : 'fast';
+/** The test kernels that a device can load. */
+export function cudaTestKernelsFor(device: CudaDevice): string {
+  const { gpu } = device.identity;
+  return cudaTestKernels(gpu?.checked === true ? 'checked' : 'fast', (gpu?.capability ?? 0) >= 90 ? 90 : 80);
 }
 
 /** Loads the test kernels that every capability runs. */
 export function loadCudaTestKernels(device: CudaDevice): CudaTestKernels {
-  const kernels = device.loadKernels(cudaTestKernels(flavourOf(device)), CUDA_TEST_KERNELS.map((name) => `gk_${name}`));
+  const kernels = device.loadKernels(cudaTestKernelsFor(device), CUDA_TEST_KERNELS.map((name) => `gk_${name}`));
   return Object.fromEntries(kernels.map((kernel) => [kernel.id, kernel])) as unknown as CudaTestKernels;
 }
 

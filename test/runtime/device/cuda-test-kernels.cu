@@ -159,7 +159,7 @@ struct Params {
   uint32_t padding;
 };
 }  // namespace pairs
-#if GK_HOPPER || !defined(__CUDA_ARCH__)
+#if GK_HOPPER
 GK_KERNEL(gk_pairs__main, pairs::Params, 32, 1) {
   gk::waitForPrevious();
   if (threadIdx.x == 0 && int(blockIdx.x) < params.imm_n) params.out[blockIdx.x] = int32_t(10 * gk::clusterSize() + gk::clusterRank());

@@ -110,7 +110,7 @@ describe('kernels', () => {
 
   test('a kernel of an instruction set that the GPU lacks is refused', async () => {
     await using device = openEmulated('fast,sm86');
-    expect(() => device.loadKernels(cudaTestKernels('fast'), ['gk_pairs'])).toThrow('gk_pairs needs instruction set sm90, emulated:fast,sm86 has sm80');
+    expect(() => device.loadKernels(cudaTestKernels('fast', 80), ['gk_pairs'])).toThrow('gk_pairs needs instruction set sm90, emulated:fast,sm86 has sm80');
   });
 
   test('files that are none are refused', async () => {
