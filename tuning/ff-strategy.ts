@@ -24,9 +24,10 @@ export interface StrategyOptions {
 
 /** Null while one of the problems that it rests on has no winner yet, or when a kernel fails on packed rows. */
 export async function decideFfStrategy(states: readonly ProblemState[], options: StrategyOptions): Promise<FfStrategyDecision | null> {
-  const gateUp = states.find((state) => state.family.name === 'ff_gate_up_gather' && state.tuning.problem.dims['dense'] === 0);
-  const down = states.find((state) => state.family.name === 'ff_down_gather' && state.tuning.problem.dims['dense'] === 0);
-  const packing = states.filter((state) => state.family.name === 'ff_compact');
+  const gateUp = fastest(states.filter((state) => state.family.name === 'ff_gate_up_gather' && state.tuning.problem.dims['dense'] === 0));
+  const down = fastest(states.filter((state) => state.family.name === 'ff_down_gather' && state.tuning.problem.dims['dense'] === 0));
+  const packings = states.filter((state) => state.family.name === 'ff_compact');
+  const packing = packings.filter((state) => state === fastest(packings.filter(({ key }) => key === state.key)));
   if (gateUp === undefined || down === undefined || packing.length === 0) return null;
   if ([gateUp, down, ...packing].some((state) => state.final === null)) return null;
   const { hidden = 0, intermediate = 0, k = 0 } = gateUp.tuning.problem.dims;
@@ -50,6 +51,11 @@ export async function decideFfStrategy(states: readonly ProblemState[], options:
     compactNs,
     compactionNs,
   };
+}
+
+/** Of states of one problem, one per instruction set, that with the fastest winner: it is what the runtime takes. */
+function fastest(states: readonly ProblemState[]): ProblemState | undefined {
+  return [...states].sort((a, b) => (a.final?.decision.medianNs ?? Number.POSITIVE_INFINITY) - (b.final?.decision.medianNs ?? Number.POSITIVE_INFINITY))[0];
 }
 
 /** The winner on the gather problem and on the packed one; times are per launch, scaled by the control so that drift between the two cancels. */

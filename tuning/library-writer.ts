@@ -22,7 +22,7 @@ import { fileErrorFrom } from './file-errors.js';
 /** A winner before its binary has its place in the library. */
 export interface NewWinner {
   readonly entry: Omit<WinnerEntry, 'binary'>;
-  /** The shared object, anywhere; its source lies beside it as `.cc`. */
+  /** The shared object or cubin, anywhere; its source lies beside it as `.cc` or `.cu`. */
   readonly binaryPath: string;
 }
 
@@ -51,13 +51,15 @@ export function openLibraryWriter(directory: string): LibraryWriter {
     throw fileErrorFrom(error, 'create the kernel library', kernels);
   }
 
-  /** Copies a shared object and its source under their own names, which say what is in them. */
+  /** Copies a binary under its own name, which says what is in it, with what lies beside it: its source, and what the compiler said. */
   function install(winner: NewWinner): WinnerEntry {
     const file = winner.binaryPath.slice(winner.binaryPath.lastIndexOf('/') + 1);
     const target = join(kernels, file);
     copyAtomically(winner.binaryPath, target);
-    const source = winner.binaryPath.replace(/\.so$/, '.cc');
-    if (source !== winner.binaryPath && existsSync(source)) copyAtomically(source, target.replace(/\.so$/, '.cc'));
+    for (const ending of ['.cc', '.cu', '.json']) {
+      const beside = winner.binaryPath.replace(/\.(so|cubin)$/, ending);
+      if (beside !== winner.binaryPath && existsSync(beside)) copyAtomically(beside, target.replace(/\.(so|cubin)$/, ending));
+    }
     return { ...winner.entry, binary: { file, sha256: hashOf(target) } };
   }
 

@@ -23,8 +23,9 @@ export interface Rotation {
   next(): number;
 }
 
-export function createRotation(sets: number, launchesPerSample: number): Rotation {
-  const launches = Math.max(1, Math.min(sets, launchesPerSample));
+/** `most` launches per sample; more than there are sets go round several times. */
+export function createRotation(sets: number, launchesPerSample: number, most = sets): Rotation {
+  const launches = Math.max(1, Math.min(most, launchesPerSample));
   const chunks = Math.ceil(sets / launches);
   let at = 0;
   return {
@@ -38,9 +39,9 @@ export function createRotation(sets: number, launchesPerSample: number): Rotatio
   };
 }
 
-/** Launches that make a sample of about `SAMPLE_NS`. */
-export function launchesFor(launchNs: number, sets: number): number {
-  return Math.max(1, Math.min(sets, Math.round(SAMPLE_NS / Math.max(1, launchNs))));
+/** Launches that make a sample of about `SAMPLE_NS`, at most `most`. */
+export function launchesFor(launchNs: number, most: number): number {
+  return Math.max(1, Math.min(most, Math.round(SAMPLE_NS / Math.max(1, launchNs))));
 }
 
 export interface Timer extends Disposable {

@@ -45,10 +45,11 @@ export interface ProblemState {
   failure: string | null;
 }
 
-export function createProblemState(tuning: TuningProblem, family: Family, isa: Isa, seed: number): ProblemState {
+/** `capability`: of a GPU, whose limits decide which variants there are. */
+export function createProblemState(tuning: TuningProblem, family: Family, isa: Isa, seed: number, capability?: number): ProblemState {
   const form: Form = { family: family.name, params: tuning.problem.params, isa };
   const id = formId(form, family);
-  const search = createSearch({ form, family, dims: tuning.problem.dims, seed: seedFrom(id, seed) });
+  const search = createSearch({ form, family, dims: tuning.problem.dims, seed: seedFrom(id, seed), ...(capability === undefined ? {} : { capability }) });
   return {
     tuning,
     key: problemKey(tuning.problem),

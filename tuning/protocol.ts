@@ -83,6 +83,6 @@ export type FromWorker =
   /** A kernel is about to run: who is to blame if the worker dies now. */
   | { readonly type: 'running'; readonly id: number; readonly kernelId: string; readonly detail?: string }
   | { readonly type: 'prepared'; readonly id: number }
-  | { readonly type: 'evaluated'; readonly id: number; readonly outcome: CandidateOutcome }
+  | { readonly type: 'evaluated'; readonly id: number; readonly outcome: CandidateOutcome; readonly deviceLost?: true }
   | { readonly type: 'finished'; readonly id: number; readonly reply: FinalReply }
   | { readonly type: 'verified'; readonly id: number; readonly reply: VerifyReply };

@@ -1,10 +1,11 @@
 /** The machine's limits, measured with the same threads: how fast memory is read and how fast fused multiply-adds run. */
 import { kernelId } from '../generator/ids.js';
 import { defaultVariant } from '../generator/space.js';
+import { isasOf } from '../generator/targets.js';
 import type { Family, Isa, Problem } from '../generator/types.js';
 import { isResident, tensorBytes } from './inputs.js';
 import type { KernelBuilder } from './kernel-builder.js';
-import type { ControlRequest } from './protocol.js';
+import type { ControlRequest, WorkerInfo } from './protocol.js';
 import type { KernelBinary } from './types.js';
 import type { TuningWorker } from './worker-client.js';
 
@@ -15,9 +16,13 @@ export interface Roof {
   readonly flopsPerNs: number | null;
 }
 
-/** Bytes of one `probe_read` launch: about a millisecond. */
+/** Numbers that one `probe_read` launch reads: on a CPU about a millisecond's worth, on a GPU a tenth of one, far more than its cache. */
 const PROBE_FLOATS = 4 * 2 ** 20;
+const GPU_PROBE_FLOATS = 64 * 2 ** 20;
 const PROBE_ITERATIONS = 20_000;
+/** Blocks of `probe_fma` per multiprocessor: as many as are resident, twice over, with fewer iterations each. */
+const GPU_UNITS_PER_SM = 16;
+const GPU_PROBE_ITERATIONS = 200;
 const ROUNDS = 15;
 const LIMIT_MS = 60_000;
 
@@ -30,13 +35,17 @@ export interface Probes {
 }
 
 /** Builds and measures the probes. Without the probe families there is no control and no roof. */
-export async function measureRoof(worker: TuningWorker, builder: KernelBuilder, families: readonly Family[], isa: Isa, threads: number, seed: number, signal?: AbortSignal): Promise<Probes> {
-  const read = await probe('probe_read', { n: PROBE_FLOATS });
+export async function measureRoof(worker: TuningWorker, builder: KernelBuilder, families: readonly Family[], isas: readonly Isa[], { identity, threads }: WorkerInfo, seed: number, signal?: AbortSignal): Promise<Probes> {
+  // The emulated device shows that this works, not how fast: a small buffer will do.
+  const real = identity.kind !== 'emulated';
+  const gpu = identity.gpu !== undefined && real;
+  const read = await probe('probe_read', { n: gpu ? GPU_PROBE_FLOATS : real ? PROBE_FLOATS : 2 ** 16 });
   if (read === null) return { control: null, roof: null, controlBytes: 0 };
   const control = { kernel: read.binary, problem: read.problem };
   const readNs = await launchNs(read);
   if (readNs === null) return { control: null, roof: null, controlBytes: 0 };
-  const fma = await probe('probe_fma', { iterations: PROBE_ITERATIONS, units: threads * 4 });
+  const work = gpu ? { iterations: GPU_PROBE_ITERATIONS, units: identity.cores * GPU_UNITS_PER_SM } : { iterations: real ? PROBE_ITERATIONS : 10, units: threads * 4 };
+  const fma = await probe('probe_fma', work);
   const fmaNs = fma === null ? null : await launchNs(fma);
   return {
     control,
@@ -49,7 +58,8 @@ export async function measureRoof(worker: TuningWorker, builder: KernelBuilder, 
 
   async function probe(name: string, dims: Readonly<Record<string, number>>) {
     const family = families.find((candidate) => candidate.name === name);
-    if (family === undefined) return null;
+    const isa = isas.findLast((one) => family !== undefined && isasOf(family).includes(one));
+    if (family === undefined || isa === undefined) return null;
     const variant = defaultVariant({ family: name, params: {}, isa }, { family });
     const built = (await builder.build([{ variant, family }], signal)).get(kernelId(variant, family));
     return built?.ok === true ? { family, binary: built.binary, problem: { family: name, params: {}, dims } satisfies Problem } : null;

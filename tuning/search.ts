@@ -22,6 +22,8 @@ export interface SearchOptions {
   readonly family: Family;
   readonly dims: Dims;
   readonly seed: number;
+  /** Compute capability of a GPU. */
+  readonly capability?: number;
 }
 
 export interface Search {
@@ -44,7 +46,7 @@ export interface Search {
 
 export function createSearch(options: SearchOptions): Search {
   const { form, family, dims } = options;
-  const space = { family, dims };
+  const space = { family, dims, ...(options.capability === undefined ? {} : { capability: options.capability }) };
   const random = seededRandom(options.seed);
   const first = defaultVariant(form, { family });
   const ids = new WeakMap<Variant, string>();

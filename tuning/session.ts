@@ -2,7 +2,7 @@
 import { symbolOfId } from '../generator/ids.js';
 import type { Family, Problem } from '../generator/types.js';
 import type { Device, Kernel } from '../runtime/device/types.js';
-import { TuneError } from '../runtime/errors.js';
+import { DeviceError, TuneError } from '../runtime/errors.js';
 import { createCaseStore } from './cases.js';
 import type { DeviceRequest, TuningEnvironment } from './environment.js';
 import { createWorkload, type Workload } from './inputs.js';
@@ -13,6 +13,8 @@ import { problemKey, type CandidateOutcome, type KernelBinary } from './types.js
 import { createTrueSizeCheck, oracleProblem, verifyAgainstOracle, type TrueSizeCheck } from './verify.js';
 import { verifyKernel } from './verify-session.js';
 
+/** Most launches of a sample on a GPU. */
+const GPU_LAUNCHES = 128;
 /** Assumed where the device does not know its last-level cache. */
 const FALLBACK_CACHE_BYTES = 32 * 2 ** 20;
 
@@ -20,7 +22,8 @@ export interface Session {
   readonly info: WorkerInfo;
   /** Makes everything ready that a problem's candidates share. */
   prepare(problem: Problem, seed: number): Promise<void>;
-  evaluate(request: EvaluateRequest): Promise<CandidateOutcome>;
+  /** `deviceLost`: the device must not be used any more. */
+  evaluate(request: EvaluateRequest): Promise<CandidateOutcome & { readonly deviceLost?: true }>;
   final(request: FinalRequest, onKernel: (kernelId: string) => void): Promise<FinalReply>;
   /** Every case of a kernel against the oracle; `onCase` is awaited before each. Rejects only for what is not the kernel's doing. */
   verify(request: VerifyRequest, onCase: (detail: string) => Promise<void>): Promise<VerifyReply>;
@@ -92,7 +95,11 @@ export async function openSession(environment: TuningEnvironment, request: Devic
   }
 
   async function rotationOf(current: Bench, standard: Kernel): Promise<Rotation> {
-    current.rotation ??= createRotation(current.workload.sets, launchesFor(await probeLaunchNs(many, standard, current.workload), current.workload.sets));
+    if (current.rotation !== null) return current.rotation;
+    const { sets } = current.workload;
+    // Starting a graph costs what a small kernel takes: there a sample goes round the sets several times.
+    const most = many.identity.gpu === undefined ? sets : Math.max(sets, GPU_LAUNCHES);
+    current.rotation = createRotation(sets, launchesFor(await probeLaunchNs(many, standard, current.workload), most), most);
     return current.rotation;
   }
 
@@ -104,6 +111,20 @@ export async function openSession(environment: TuningEnvironment, request: Devic
     if (verdict.state !== 'ok') return verdict;
     const atSize = (await current.trueSize?.check(kernel, standard)) ?? verdict;
     return atSize.state === 'ok' ? null : atSize;
+  }
+
+  /** Whether a kernel is right, and if so, how fast. */
+  async function judge(request: EvaluateRequest, current: Bench, kernel: Kernel, standard: Kernel): Promise<CandidateOutcome> {
+    const fault = await verify(request, current, kernel, standard);
+    if (fault !== null) return fault;
+    const rotation = await rotationOf(current, standard);
+    using candidateTimer = createTimer(many, kernel, current.workload, rotation);
+    using standardTimer = createTimer(many, standard, current.workload, rotation);
+    const { samplesNs, referenceNs, hopeless } = await compareWithDefault(candidateTimer, standardTimer, request.bestRatio);
+    const ratio = median(ratios(samplesNs, referenceNs));
+    const message = `${Math.round(median(samplesNs))} ns, ${ratio.toFixed(3)} of the default`;
+    if (hopeless) return { state: 'too-slow', message: `${message}; stopped early: more than ${HOPELESS} of the best`, samplesNs, referenceNs };
+    return { state: 'ok', message, samplesNs, referenceNs };
   }
 
   return {
@@ -125,16 +146,13 @@ export async function openSession(environment: TuningEnvironment, request: Devic
       } catch (error) {
         return { state: 'compile-failed', message: `cannot be loaded: ${error instanceof Error ? error.message : String(error)}` };
       }
-      const fault = await verify(request, current, kernel, standard);
-      if (fault !== null) return fault;
-      const rotation = await rotationOf(current, standard);
-      using candidateTimer = createTimer(many, kernel, current.workload, rotation);
-      using standardTimer = createTimer(many, standard, current.workload, rotation);
-      const { samplesNs, referenceNs, hopeless } = await compareWithDefault(candidateTimer, standardTimer, request.bestRatio);
-      const ratio = median(ratios(samplesNs, referenceNs));
-      const message = `${Math.round(median(samplesNs))} ns, ${ratio.toFixed(3)} of the default`;
-      if (hopeless) return { state: 'too-slow', message: `${message}; stopped early: more than ${HOPELESS} of the best`, samplesNs, referenceNs };
-      return { state: 'ok', message, samplesNs, referenceNs };
+      try {
+        return await judge(request, current, kernel, standard);
+      } catch (error) {
+        // What a kernel does to a GPU ends in the device's refusal to do anything more.
+        if (!(error instanceof DeviceError)) throw error;
+        return { state: 'crashed', message: error.message, deviceLost: true };
+      }
     },
     async final(request, onKernel) {
       const current = await benchOf(request.problem, request.seed);

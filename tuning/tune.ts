@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { GeneratorError } from '../generator/errors.js';
 import { FAMILIES } from '../generator/families/index.js';
-import { isIsa } from '../generator/targets.js';
-import type { Family } from '../generator/types.js';
+import { isasOf, isIsa } from '../generator/targets.js';
+import type { Family, Isa } from '../generator/types.js';
 import { readModelConfig } from '../runtime/checkpoint/config.js';
 import type { ModelConfig } from '../runtime/checkpoint/types.js';
 import type { DeviceIdentity } from '../runtime/device/types.js';
@@ -23,6 +23,7 @@ import { failuresOf, formatMarkdown, reportProblem, type TuneReport } from './re
 import { measureRoof } from './roof.js';
 import { runTuning, type TuneProgress, type TunerContext, type TuningResult } from './tuner.js';
 import type { TuningProblem } from './types.js';
+import type { WorkerInfo } from './protocol.js';
 import { createWorker } from './worker-client.js';
 
 export interface TuneOptions {
@@ -55,7 +56,7 @@ export interface TuneParts {
   /** URL of the module that workers load: exports `environment`. */
   readonly environmentUrl: string;
   readonly createBuilder: (library: string, device: DeviceIdentity) => Promise<KernelBuilder>;
-  readonly problems: (config: ModelConfig) => readonly TuningProblem[];
+  readonly problems: (config: ModelConfig, isa: Isa) => readonly TuningProblem[];
   readonly clock: Clock;
   readonly today: () => Date;
   /** Time after which a candidate is stopped. Default: a sixth of the budget, 4 to 20 s. */
@@ -83,14 +84,18 @@ export async function tune(options: TuneOptions): Promise<TuneReport> {
   try {
     const info = await worker.info();
     const builder = await parts.createBuilder(directory, info.identity);
-    if (!isIsa(info.isa)) throw new TuneError(`the device runs kernels for "${info.isa}", which the generator does not know`);
-    const isa = info.isa;
-    const states = parts.problems(config).map((problem) => asTuneError(() => createProblemState(problem, familyOf(parts.families, problem), isa, seed)));
+    const isas = isasToTune(info);
+    const states = parts.problems(config, isas[0]).flatMap((problem) => {
+      const family = familyOf(parts.families, problem);
+      return isas
+        .filter((isa) => isasOf(family).includes(isa))
+        .map((isa) => asTuneError(() => createProblemState(problem, family, isa, seed, info.identity.gpu?.capability)));
+    });
     const result: TuningResult = { decisions: [], controlNs: [], droppedEntries: 0 };
     let probes: TunerContext['probes'] = { control: null, roof: null, controlBytes: 0 };
     let interrupted = false;
     try {
-      probes = await measureRoof(worker, builder, parts.families, isa, info.threads, seed, options.signal);
+      probes = await measureRoof(worker, builder, parts.families, isas, info, seed, options.signal);
       await runTuning(
         states,
         {
@@ -103,7 +108,7 @@ export async function tune(options: TuneOptions): Promise<TuneReport> {
           clock: parts.clock,
           startedMs,
           budgetMs,
-          regime: `plan-cold-t${info.threads}`,
+          regime: regimeOf(info, request),
           seed,
           candidateLimitMs: parts.candidateLimitMs,
           today: parts.today,
@@ -119,7 +124,7 @@ export async function tune(options: TuneOptions): Promise<TuneReport> {
     const report: TuneReport = {
       device: info.identity,
       threads: info.threads,
-      isa,
+      isa: isas.join(', '),
       compiler: builder.compiler,
       library: directory,
       budgetMs,
@@ -188,7 +193,7 @@ function partsOf(options: TuneOptions): TuneParts {
     families: FAMILIES,
     environmentUrl: DEVICE_ENVIRONMENT_URL,
     createBuilder: async (library, device) => createKernelBuilder(candidateDirectory(library), await compilerFor(device)),
-    problems: (config) => modelProblems(config, { ...(options.density === undefined ? {} : { density: options.density }) }),
+    problems: (config, isa) => modelProblems(config, { isa, ...(options.density === undefined ? {} : { density: options.density }) }),
     clock: { now: () => performance.now() },
     today: () => new Date(),
     candidateLimitMs: Math.min(20_000, Math.max(4_000, budgetMs / 6)),
@@ -198,6 +203,20 @@ function partsOf(options: TuneOptions): TuneParts {
 
 function deviceRequest(options: TuneOptions): DeviceRequest {
   return { device: options.device ?? 'cpu', ...(options.threads === undefined ? {} : { threads: options.threads }) };
+}
+
+/** A GPU runs all of its sets, and a family may have forms for several: each is a space of its own. A CPU runs the one that the device stands for. */
+function isasToTune({ identity, isa }: WorkerInfo): readonly [Isa, ...Isa[]] {
+  const names = identity.gpu === undefined ? [isa] : identity.isas;
+  const [first, ...rest] = names.filter(isIsa);
+  if (first === undefined || rest.length + 1 < names.length) throw new TuneError(`the device runs kernels for "${names.join(', ')}", which the generator does not know`);
+  return [first, ...rest];
+}
+
+/** What timings depend on beside kernel and device: how plans are launched, and how many threads run them. */
+function regimeOf({ identity, threads }: WorkerInfo, request: DeviceRequest): string {
+  if (identity.gpu === undefined) return `plan-cold-t${threads}`;
+  return /[:,]eager\b/.test(request.device ?? '') ? 'eager-cold' : 'graph-cold';
 }
 
 function familyOf(families: readonly Family[], { problem }: TuningProblem): Family {

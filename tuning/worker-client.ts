@@ -165,7 +165,10 @@ export function createWorker(options: WorkerOptions): TuningWorker {
     },
     async evaluate(request, limitMs) {
       const end = await perform({ type: 'evaluate', request }, 'evaluated', limitMs);
-      if (end.kind === 'reply' && end.message.type === 'evaluated') return end.message.outcome;
+      if (end.kind === 'reply' && end.message.type === 'evaluated') {
+        if (end.message.deviceLost === true) await retire();
+        return end.message.outcome;
+      }
       if (end.kind === 'timed-out') return { state: 'timed-out', message: `stopped after ${limitMs} ms` };
       return { state: 'crashed', message: describe(end) };
     },

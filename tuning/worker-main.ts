@@ -28,10 +28,12 @@ async function perform(session: Session, id: number, job: WorkerJob): Promise<vo
       await session.prepare(job.problem, job.seed);
       send({ type: 'prepared', id });
       return;
-    case 'evaluate':
+    case 'evaluate': {
       await sendNow({ type: 'running', id, kernelId: job.request.candidate.kernelId });
-      send({ type: 'evaluated', id, outcome: await session.evaluate(job.request) });
+      const { deviceLost, ...outcome } = await session.evaluate(job.request);
+      send({ type: 'evaluated', id, outcome, ...(deviceLost === undefined ? {} : { deviceLost }) });
       return;
+    }
     case 'final': {
       let last = '';
       const onKernel = (kernelId: string): void => {
