@@ -1,6 +1,6 @@
 import { blocksThatFit, limitsFor, REGISTERS_PER_THREAD } from '../../capabilities.js';
 import type { AxisSpec, AxisValues, Constraint, CudaIsa, CudaLaunch, CudaTarget, Expr, Params, VariantContext } from '../../types.js';
-import { axis, dtypeParam, roundUp, weightBytes } from '../common.js';
+import { axis, dimOr, dtypeParam, roundUp, weightBytes } from '../common.js';
 import { partsOf } from '../dot_rows.js';
 
 /**
@@ -21,8 +21,11 @@ export interface DotNames {
   readonly columns: string;
 }
 
-/** Shared memory for x in the form `rows`. One row of 16384 columns or four of 4096 at once; longer rows go in pieces. */
-const STAGE_BYTES = 64 * 1024;
+/**
+ * Shared memory for x. With multiply-adds one row of 16384 columns or four of 4096 at once, longer rows in pieces; with bulk copies, which take the rest of the
+ * shared memory, one of 8192, and no longer rows.
+ */
+const STAGE_BYTES = { rows: 64 * 1024, bulk: 32 * 1024 } as const;
 /** Shared memory that warps exchange tiles of sums through. */
 const EXCHANGE_BYTES = 32 * 1024;
 /** Sums of a 16 × 8 tile. */
@@ -79,9 +82,14 @@ function exchangeRound(axes: AxisValues): number {
   return Math.min((axis(axes, 'tiles') * axis(axes, 'batch')) / 8, EXCHANGE_BYTES / TILE_BYTES / axis(axes, 'warps'));
 }
 
-/** Rings of the bulk form and their two barriers per piece. */
-function ringBytes({ params, axes }: Context): number {
-  return axis(axes, 'warps') * axis(axes, 'stages') * (axis(axes, 'piece') * partsOf(params) + 8);
+/** Bytes of the rings of the bulk form. */
+function ringPieces({ params, axes }: Context): number {
+  return axis(axes, 'warps') * axis(axes, 'stages') * axis(axes, 'piece') * partsOf(params);
+}
+
+/** The same with a barrier per piece. */
+function ringBytes(context: Context): number {
+  return ringPieces(context) + 8 * axis(context.axes, 'warps') * axis(context.axes, 'stages');
 }
 
 /** Registers of a thread, rounded up to what ptxas allots: loads, sums, addresses, and what the arithmetic needs; fitted to what ptxas reports. */
@@ -107,8 +115,8 @@ export function dotRegisters(context: Context, phase: DotPhase): number {
 function phaseSharedBytes(context: Context, phase: DotPhase): number {
   const { axes } = context;
   if (phase === 'tiles') return exchangeRound(axes) * axis(axes, 'warps') * TILE_BYTES;
-  if (phase === 'bulk') return STAGE_BYTES + ringBytes(context);
-  return STAGE_BYTES + (axis(axes, 'split') > 1 ? axis(axes, 'warps') * linesOf(context) * axis(axes, 'rows') * 4 : 0);
+  if (phase === 'bulk') return STAGE_BYTES.bulk + ringBytes(context);
+  return STAGE_BYTES.rows + (axis(axes, 'split') > 1 ? axis(axes, 'warps') * linesOf(context) * axis(axes, 'rows') * 4 : 0);
 }
 
 /** Shared memory of a block, of the phase that takes most. */
@@ -168,7 +176,7 @@ export const DOT_CONSTRAINTS: readonly Constraint<CudaIsa>[] = [
   {
     name: 'stage-holds-batch',
     reason: 'x for one batch of columns must fit in the 64 KiB of shared memory set aside for it.',
-    holds: (context) => !usesRows(context.axes) || batchColumns(context) * axis(context.axes, 'rows') * 4 <= STAGE_BYTES,
+    holds: (context) => !usesRows(context.axes) || batchColumns(context) * axis(context.axes, 'rows') * 4 <= STAGE_BYTES.rows,
   },
   {
     name: 'batch-in-row',
@@ -179,6 +187,11 @@ export const DOT_CONSTRAINTS: readonly Constraint<CudaIsa>[] = [
     name: 'terms-need-bf16',
     reason: 'Only bf16 weights meet x as bf16 parts; the others go through tf32 with two parts.',
     holds: ({ params, axes }) => axis(axes, 'terms') === 2 || dtypeParam(params) === 'bf16',
+  },
+  {
+    name: 'bulk-row-in-stage',
+    reason: 'Beside the rings of bulk copies there is room for 8192 columns of x; a longer row would take the plain loop.',
+    holds: ({ axes, dims }) => !usesBulk(axes) || dims === undefined || dimOr(dims, 'hidden', dimOr(dims, 'in', 0)) * 4 <= STAGE_BYTES.bulk,
   },
   {
     name: 'bulk-hints',
@@ -209,7 +222,7 @@ export function dotDefaults(form: { readonly isa: CudaIsa; readonly params: Para
   const gated = partsOf(form.params) === 2;
   const idle = { buffers: 1, split: 1, stages: 2, piece: 1024, waves: 0 };
   if (form.isa === 'sm90') {
-    return { ...idle, form: DOT_FORMS.bulk, warps: 8, items: 1, loads: 4, rows: 4, tiles: 1, batch: 8, terms: 2, stages: 4, piece: 2048, waves: 1, hint: 1 };
+    return { ...idle, form: DOT_FORMS.bulk, warps: 8, items: 1, loads: 4, rows: 4, tiles: 1, batch: 8, terms: 2, stages: 4, piece: gated ? 1024 : 2048, waves: 2, hint: 1 };
   }
   const terms = dtypeParam(form.params) === 'bf16' ? 3 : 2;
   return { ...idle, form: DOT_FORMS.both, warps: 8, items: gated ? 1 : 2, loads: 8, rows: 4, tiles: 1, batch: 16, terms, hint: 2 };
@@ -235,7 +248,7 @@ export function dotView(context: VariantContext<CudaIsa>): Readonly<Record<strin
     rowsForm: phase('rows'),
     tilesForm: phase('tiles'),
     bulkForm: phase('bulk'),
-    stageBytes: STAGE_BYTES,
+    stageBytes: usesBulk(axes) ? STAGE_BYTES.bulk : STAGE_BYTES.rows,
     round: exchangeRound(axes),
     batchGroups: [8, 4, 2, 1].filter((groups) => 8 * groups <= axis(axes, 'batch')),
   };
@@ -252,8 +265,9 @@ function phaseShared(context: Context, phase: DotPhase, names: DotNames): Expr {
   if (phase === 'tiles') {
     return `min(${exchangeRound(axes)}, ${axis(axes, 'tiles')} * ceilDiv(min(rows, ${axis(axes, 'batch')}), 8)) * ${axis(axes, 'warps') * TILE_BYTES}`;
   }
-  const batch = batchColumns(context);
-  return `min(${STAGE_BYTES}, ceilDiv(${names.columns}, ${batch}) * ${batch} * 4 * ${stagedRows(axis(axes, 'rows'))})`;
+  const step = phase === 'bulk' ? axis(axes, 'piece') / weightBytes(context.params) : batchColumns(context);
+  const stage = `min(${STAGE_BYTES[phase]}, ceilDiv(${names.columns}, ${step}) * ${step} * 4 * ${stagedRows(axis(axes, 'rows'))})`;
+  return phase === 'bulk' ? `${ringPieces(context)} + ${stage}` : stage;
 }
 
 /**
@@ -284,7 +298,7 @@ export function dotLaunch(context: VariantContext<CudaIsa>, names: DotNames): Cu
 export function dotTarget(template: string, names: DotNames): CudaTarget {
   return {
     kind: 'cuda',
-    isas: ['sm80'],
+    isas: ['sm80', 'sm90'],
     axes: DOT_AXES,
     constraints: DOT_CONSTRAINTS,
     template,
@@ -293,6 +307,6 @@ export function dotTarget(template: string, names: DotNames): CudaTarget {
     view: dotView,
     launch: (context) => dotLaunch(context, names),
     sharedBytes: dotSharedBytes,
-    bytesInFlight: ({ axes }) => (usesBulk(axes) ? (axis(axes, 'stages') * axis(axes, 'piece')) / 32 : 16 * axis(axes, 'loads') * axis(axes, 'buffers')),
+    bytesInFlight: ({ params, axes }) => (usesBulk(axes) ? (axis(axes, 'stages') * axis(axes, 'piece') * partsOf(params)) / 32 : 16 * axis(axes, 'loads') * axis(axes, 'buffers')),
   };
 }
