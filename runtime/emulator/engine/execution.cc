@@ -119,6 +119,39 @@ void Execution::prepare(const LaunchRequest& r) {
   }
 }
 
+// ---- order -----------------------------------------------------------------------------------------------------------------------
+
+inline uint32_t Execution::choose(uint32_t mask) {
+  switch (config.order) {
+    case Order::kForward: return uint32_t(__builtin_ctz(mask));
+    case Order::kReverse: return 31 - uint32_t(__builtin_clz(mask));
+    default: break;
+  }
+  for (uint32_t skip = random_.below(uint32_t(__builtin_popcount(mask))); skip > 0; --skip) mask &= mask - 1;
+  return uint32_t(__builtin_ctz(mask));
+}
+
+// The next thread to run, taken out of the ready ones. A warp runs until all of its lanes wait: what it touches stays in the caches.
+// In random order it is interrupted now and then.
+inline Thread* Execution::pick() {
+  Block* b = running_;
+  if (!b->ready_warps) {
+    uint32_t candidates = 0;
+    for (uint32_t rank = 0; rank < cluster; ++rank) {
+      if (blocks[rank].ready_warps) candidates |= 1u << rank;
+    }
+    if (!candidates) return nullptr;
+    running_ = b = &blocks[choose(candidates)];
+    running_warp_ = 32;
+  }
+  uint32_t w = running_warp_;
+  if (w >= b->warp_count || !b->ready[w] || (config.order == Order::kRandom && (random_.next() & 7) == 0)) w = running_warp_ = choose(b->ready_warps);
+  const uint32_t lane = choose(b->ready[w]);
+  b->ready[w] &= ~(1u << lane);
+  if (!b->ready[w]) b->ready_warps &= ~(1u << w);
+  return b->first + w * 32 + lane;
+}
+
 void Execution::run_clusters() {
   const uint64_t count = uint64_t(request->grid[0]) * request->grid[1] * request->grid[2] / cluster;
   if (config.order == Order::kRandom) {
@@ -312,37 +345,6 @@ void Execution::give_turn() {
   handoff_ = next;
   starting_ = fiber;
   switch_fiber(*self.fiber, *fiber);
-}
-
-uint32_t Execution::choose(uint32_t mask) {
-  switch (config.order) {
-    case Order::kForward: return uint32_t(__builtin_ctz(mask));
-    case Order::kReverse: return 31 - uint32_t(__builtin_clz(mask));
-    default: break;
-  }
-  for (uint32_t skip = random_.below(uint32_t(__builtin_popcount(mask))); skip > 0; --skip) mask &= mask - 1;
-  return uint32_t(__builtin_ctz(mask));
-}
-
-// The next thread to run, taken out of the ready ones. A warp runs until all of its lanes wait: what it touches stays in the caches.
-// In random order it is interrupted now and then.
-Thread* Execution::pick() {
-  Block* b = running_;
-  if (!b->ready_warps) {
-    uint32_t candidates = 0;
-    for (uint32_t rank = 0; rank < cluster; ++rank) {
-      if (blocks[rank].ready_warps) candidates |= 1u << rank;
-    }
-    if (!candidates) return nullptr;
-    running_ = b = &blocks[choose(candidates)];
-    running_warp_ = 32;
-  }
-  uint32_t w = running_warp_;
-  if (w >= b->warp_count || !b->ready[w] || (config.order == Order::kRandom && (random_.next() & 7) == 0)) w = running_warp_ = choose(b->ready_warps);
-  const uint32_t lane = choose(b->ready[w]);
-  b->ready[w] &= ~(1u << lane);
-  if (!b->ready[w]) b->ready_warps &= ~(1u << w);
-  return b->first + w * 32 + lane;
 }
 
 void Execution::make_ready(Block& b, uint32_t warp, uint32_t lanes) {

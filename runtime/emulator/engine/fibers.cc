@@ -7,10 +7,9 @@
 
 namespace gk_emu {
 
-#if defined(__x86_64__)
+#if GK_EMULATOR_FAST_SWITCH
 
 // System V calling convention: rbx, rbp, r12 to r15 and the stack pointer belong to the caller.
-extern "C" void gk_emulator_switch(void** save, void* load) __attribute__((visibility("hidden")));
 asm(R"(
 .text
 .p2align 4
@@ -35,8 +34,6 @@ gk_emulator_switch:
   ret
 .size gk_emulator_switch,.-gk_emulator_switch
 )");
-
-void switch_fiber(Fiber& from, Fiber& to) { gk_emulator_switch(&from.stack_pointer, to.stack_pointer); }
 
 // Stacks lie a multiple of the page size apart, so that the same depth in each would fall into the same few cache lines' sets: their tops are spread
 // over a page.

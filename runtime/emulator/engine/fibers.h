@@ -6,7 +6,13 @@
 #include <memory>
 #include <vector>
 
-#if !defined(__x86_64__)
+// The hand-written switch is for x86-64; elsewhere (or with -DGK_EMULATOR_UCONTEXT, to test it) the C library's contexts do, slower.
+#if defined(__x86_64__) && !defined(GK_EMULATOR_UCONTEXT)
+#define GK_EMULATOR_FAST_SWITCH 1
+#else
+#define GK_EMULATOR_FAST_SWITCH 0
+#endif
+#if !GK_EMULATOR_FAST_SWITCH
 #include <ucontext.h>
 #endif
 
@@ -15,7 +21,7 @@ namespace gk_emu {
 constexpr size_t kStackBytes = 64 * 1024;
 
 struct Fiber {
-#if defined(__x86_64__)
+#if GK_EMULATOR_FAST_SWITCH
   void* stack_pointer = nullptr;
 #else
   ucontext_t context;
@@ -25,7 +31,12 @@ struct Fiber {
 };
 
 // Leaves `from` where it is and goes on with `to`.
+#if GK_EMULATOR_FAST_SWITCH
+extern "C" void gk_emulator_switch(void** save, void* load) __attribute__((visibility("hidden")));
+inline void switch_fiber(Fiber& from, Fiber& to) { gk_emulator_switch(&from.stack_pointer, to.stack_pointer); }
+#else
 void switch_fiber(Fiber& from, Fiber& to);
+#endif
 
 // Fibers with stacks of their own, a guard page below each. Free ones are handed out last in, first out: their stacks are warm.
 class FiberPool {

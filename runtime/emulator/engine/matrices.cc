@@ -67,24 +67,30 @@ void product8(const float* a, const float* b, double* d) {
   product<8>(a, b, d);
 }
 
-void complete_product(Execution&, Warp& w, uint32_t, uint32_t kind) {
+template <uint32_t kind>
+void complete_product(Execution&, Warp& w, uint32_t, uint32_t) {
   float a[16 * 16], b[16 * 8];
   double d[16 * 8];
   for (int lane = 0; lane < 32; ++lane) {
     const gk_emu_mma& o = *static_cast<const gk_emu_mma*>(w.first[lane].deposit);
     const int g = lane / 4, t = lane % 4;
+#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) d[(g + (i / 2) * 8) * 8 + 2 * t + i % 2] = o.d[i];
     if (kind == GK_EMU_MMA_TF32) {
+#pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) a[(g + (i % 2) * 8) * 8 + t + (i / 2) * 4] = from_bits(o.a[i] & 0xffffe000u);
+#pragma GCC unroll 4
       for (int i = 0; i < 2; ++i) b[(t + i * 4) * 8 + g] = from_bits(o.b[i] & 0xffffe000u);
       continue;
     }
-    const auto number = [kind](uint32_t bits) { return kind == GK_EMU_MMA_BF16 ? from_bf16(bits) : from_f16(bits); };
+    const auto number = [](uint32_t bits) { return kind == GK_EMU_MMA_BF16 ? from_bf16(bits) : from_f16(bits); };
+#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       float* const to = a + (g + (i % 2) * 8) * 16 + 2 * t + (i / 2) * 8;
       to[0] = number(o.a[i] & 0xffff);
       to[1] = number(o.a[i] >> 16);
     }
+#pragma GCC unroll 4
     for (int i = 0; i < 2; ++i) {
       b[(2 * t + i * 8) * 8 + g] = number(o.b[i] & 0xffff);
       b[(2 * t + i * 8 + 1) * 8 + g] = number(o.b[i] >> 16);
@@ -98,6 +104,7 @@ void complete_product(Execution&, Warp& w, uint32_t, uint32_t kind) {
   for (int lane = 0; lane < 32; ++lane) {
     gk_emu_mma& o = *static_cast<gk_emu_mma*>(w.first[lane].deposit);
     const int g = lane / 4, t = lane % 4;
+#pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) o.d[i] = float(d[(g + (i / 2) * 8) * 8 + 2 * t + i % 2]);
   }
 }
@@ -137,7 +144,10 @@ void complete_load(Execution& e, Warp& w, uint32_t, uint32_t detail) {
 }  // namespace
 
 void multiply_matrices(uint32_t kind, gk_emu_mma* operands) {
-  execution().meet(kMeetMatrix + (kind << 8), 0xffffffffu, operands, complete_product, kind);
+  const auto complete = kind == GK_EMU_MMA_BF16  ? complete_product<GK_EMU_MMA_BF16>
+                        : kind == GK_EMU_MMA_F16 ? complete_product<GK_EMU_MMA_F16>
+                                                 : complete_product<GK_EMU_MMA_TF32>;
+  execution().meet(kMeetMatrix + (kind << 8), 0xffffffffu, operands, complete, kind);
 }
 
 void load_matrix(uint32_t count, int transposed, const void* row, uint32_t* out) {
