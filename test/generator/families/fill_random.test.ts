@@ -16,7 +16,7 @@ describe('randomElement', () => {
   });
 
   it('gives the bytes that the native fill writes, across a border of units', async () => {
-    const device = await openDevice('cpu');
+    const device = openDevice('cpu');
     try {
       for (const dtype of ['f32', 'f16', 'bf16'] as const) {
         const size = dtype === 'f32' ? 4 : 2;
