@@ -135,7 +135,7 @@ function printResults(model: Model, prompt: string, runs: Runs, result: BenchRes
   if (speedup.mad > 0.1 * speedup.median) say('The pairs differ widely: something else was using the cores, so take this number with care.');
   say(`Experts: ${kept} of ${config.intermediateSize} neurons in each of the ${config.layers} layers, chosen by this prompt; ${significant(runs.griffin.timings.selectMs, 2)} ms to choose.`);
   for (const [layer, experts] of (runs.griffin.experts ?? []).entries()) say(`  layer ${layer}: ${experts.slice(0, 10).join(' ')} … ${experts.slice(-2).join(' ')}`);
-  const cache = result.device.l3Bytes;
+  const cache = result.device.cacheBytes;
   say(
     wrap(
       `\nWhat this number means: the model is tiny. Its ${bytesText(model.weightBytes)} of weights ${model.weightBytes < cache ? `sit in the last-level cache (${bytesText(cache)})` : 'are small'}, ` +

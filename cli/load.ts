@@ -1,3 +1,6 @@
+import type { Device } from '../runtime/device/types.js';
+import { LibraryError } from '../runtime/errors.js';
+import type { KernelLibrary } from '../runtime/library/library.js';
 import type { Model } from '../runtime/model/model.js';
 import { statusLine, warnBriefly } from './output.js';
 
@@ -6,6 +9,20 @@ export interface DeviceFlags {
   readonly device: string;
   readonly threads?: number;
   readonly library?: string;
+}
+
+/**
+ * Lets a GPU fill and transpose by the library's kernels instead of on the host; a library without them costs time, nothing else.
+ */
+export function lendUtilities(device: Device, library: KernelLibrary): void {
+  device.useUtilities?.((family, params) => {
+    try {
+      return library.kernel(family, params, {});
+    } catch (error) {
+      if (error instanceof LibraryError) return undefined;
+      throw error;
+    }
+  });
 }
 
 /** Loads a checkpoint as the flags say, with progress and warnings on standard error. */

@@ -4,7 +4,8 @@ import { isCpuIsa } from '../generator/targets.js';
 import type { Isa } from '../generator/types.js';
 import type { DeviceIdentity } from '../runtime/device/types.js';
 import { TuneError, type CompilerError } from '../runtime/errors.js';
-import { defaultKernelDirectory, findObject, readKernelIndex } from '../runtime/library/manifest.js';
+import { fatbinDirectory, findFatbin, readFatbinIndex } from '../runtime/library/fatbins.js';
+import { defaultKernelDirectory, EMULATED_TARGET_PREFIX, findObject, readKernelIndex } from '../runtime/library/manifest.js';
 import { compileKernels } from './compile.js';
 import type { KernelSource } from './compile-pool.js';
 import { findCompiler } from './compiler.js';
@@ -104,13 +105,38 @@ async function emulatedCompiler(flavour: EmulatedFlavour, capability: number): P
 
 /** Where there is no compiler: the default kernels that are shipped compiled, and nothing else. */
 export function shippedOnly(identity: DeviceIdentity, missing: CompilerError): KernelCompiler {
-  const index = identity.kind === 'cpu' ? readKernelIndex() : null;
+  const { version, find } = identity.kind === 'cuda' ? shippedFatbins() : shippedObjects(identity);
   return {
-    version: index?.compiler ?? 'shipped',
-    prebuilt(kernelId, isa) {
-      const object = index === null ? undefined : findObject(index, isa, kernelId);
+    version,
+    prebuilt: find,
+    compile: (sources) => Promise.resolve(sources.map(({ id }) => ({ ok: false, id, message: `not shipped, and ${missing.message}` }))),
+  };
+}
+
+interface Shipped {
+  readonly version: string;
+  readonly find: (kernelId: string, isa: Isa) => string | null;
+}
+
+function shippedObjects({ kind, gpu }: DeviceIdentity): Shipped {
+  const index = readKernelIndex();
+  return {
+    version: index.compiler,
+    find(kernelId, isa) {
+      const target = kind === 'emulated' ? `${EMULATED_TARGET_PREFIX}${gpu?.checked === false ? 'fast' : 'checked'}` : isa;
+      const object = findObject(index, target, kernelId);
       return object === undefined ? null : join(defaultKernelDirectory(), object.file);
     },
-    compile: (sources) => Promise.resolve(sources.map(({ id }) => ({ ok: false, id, message: `not shipped, and ${missing.message}` }))),
+  };
+}
+
+function shippedFatbins(): Shipped {
+  const index = readFatbinIndex();
+  return {
+    version: index.compiler,
+    find(kernelId) {
+      const fatbin = findFatbin(index, kernelId.split('__')[0] ?? '', kernelId);
+      return fatbin === undefined ? null : join(fatbinDirectory(), fatbin.file);
+    },
   };
 }

@@ -2,13 +2,14 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Option, type Command } from 'commander';
+import type { ModelConfig } from '../../runtime/checkpoint/types.js';
 import type { BenchOptions } from '../../runtime/bench/run.js';
 import type { BenchResult } from '../../runtime/bench/result.js';
 import { UsageError } from '../../runtime/errors.js';
 import { packageRoot } from '../../runtime/paths.js';
 import { terminalReport } from '../bench-text.js';
 import { withInterrupt } from '../interrupt.js';
-import { loadForCommand, type DeviceFlags } from '../load.js';
+import { lendUtilities, loadForCommand, type DeviceFlags } from '../load.js';
 import { densityList, integer } from '../options.js';
 import { note, printJson, statusLine, warnBriefly } from '../output.js';
 import { deviceOption, jsonOption, libraryOption, threadsOption } from '../shared-options.js';
@@ -23,6 +24,7 @@ interface BenchFlags extends DeviceFlags {
   readonly rounds: number;
   readonly ff: 'both' | 'gather' | 'compact';
   readonly kernels: boolean;
+  readonly peer?: 'torch';
   readonly out?: string;
   readonly json: boolean;
 }
@@ -40,6 +42,7 @@ export function registerBench(program: Command): void {
     .addOption(new Option('--new-tokens <n>', 'tokens of every measured generation').argParser(integer(1)).default(16))
     .addOption(new Option('--rounds <n>', 'measured rounds; every round runs every density and the read roof once').argParser(integer(1)).default(7))
     .addOption(new Option('--ff <way>', 'ways of reading the kept neurons to measure').choices(['both', 'gather', 'compact']).default('both'))
+    .addOption(new Option('--peer <name>', 'measure another program on the same GPU afterwards: torch runs the full model and GRIFFIN in PyTorch').choices(['torch']))
     .option('--kernels', 'measure the gathered feed-forward kernels alone instead of whole tokens', false)
     .addOption(threadsOption())
     .addOption(libraryOption())
@@ -53,10 +56,11 @@ async function bench(flags: BenchFlags): Promise<void> {
   if ((flags.model === undefined) === (flags.synthetic === undefined)) {
     throw new UsageError(flags.model === undefined ? 'nothing to measure; give --model DIR or --synthetic NAME' : '--model and --synthetic exclude each other; give one');
   }
+  if (flags.peer !== undefined && flags.kernels) throw new UsageError('--peer measures whole tokens; leave out --kernels');
   if (flags.layers !== undefined && flags.synthetic === undefined) throw new UsageError('--layers works with --synthetic only: a checkpoint is measured whole');
   const { writeReports } = await import('../../runtime/bench/report.js');
   await withInterrupt(async (signal) => {
-    const result = await measure(flags, signal);
+    const result = await withPeer(await measure(flags, signal), flags, signal);
     const paths = await writeReports(result, flags.out ?? join(packageRoot(), 'build', 'reports', reportFolder(flags)));
     note(`report: ${paths.html}\n        ${paths.markdown}\n        ${paths.json}`);
     if (flags.json) printJson(result);
@@ -83,23 +87,48 @@ async function measure(flags: BenchFlags, signal: AbortSignal): Promise<BenchRes
     }
     const { openDevice } = await import('../../runtime/device/index.js');
     const { openLibrary } = await import('../../runtime/library/library.js');
-    const { readModelConfig, syntheticConfig, syntheticWeights } = await import('../../runtime/checkpoint/index.js');
+    const { syntheticWeights } = await import('../../runtime/checkpoint/index.js');
     const { createModel } = await import('../../runtime/model/model.js');
-    const config =
-      flags.synthetic === undefined
-        ? readModelConfig(join(flags.model ?? '', 'config.json'))
-        : syntheticConfig(flags.synthetic, flags.layers === undefined ? {} : { layers: flags.layers });
+    const config = await configOf(flags);
     resolveBenchOptions(config, options);
     await using device = openDevice(flags.device, flags.threads === undefined ? {} : { threads: flags.threads });
     const warnings = warnBriefly();
     const library = openLibrary(device, { ...(flags.library === undefined ? {} : { directory: flags.library }), onWarning: warnings.add });
     warnings.end();
+    lendUtilities(device, library);
     const name = subjectName(flags);
     if (flags.kernels) return await benchKernels({ modelName: name, kind: 'random', device, library }, config, options);
     status.update(`filling ${name} with random weights`);
     const weights = await syntheticWeights(device, config, { seed: 1 });
     await using model = createModel({ name, deviceName: flags.device, device, library, weights });
     return await benchModel(model, 'random', options);
+  } finally {
+    status.clear();
+  }
+}
+
+async function configOf(flags: BenchFlags): Promise<ModelConfig> {
+  const { readModelConfig, syntheticConfig } = await import('../../runtime/checkpoint/index.js');
+  if (flags.synthetic === undefined) return readModelConfig(join(flags.model ?? '', 'config.json'));
+  return syntheticConfig(flags.synthetic, flags.layers === undefined ? {} : { layers: flags.layers });
+}
+
+/** The peer's results beside ours. Our model is gone by then: the GPU's memory is the peer's. */
+async function withPeer(result: BenchResult, flags: BenchFlags, signal: AbortSignal): Promise<BenchResult> {
+  if (flags.peer === undefined) return result;
+  const { runTorchPeer } = await import('../../runtime/bench/peer.js');
+  const status = statusLine();
+  try {
+    const { results, notes } = await runTorchPeer(await configOf(flags), {
+      density: flags.densities.find((density) => density < 1) ?? 0.5,
+      promptTokens: flags.promptTokens,
+      newTokens: flags.newTokens,
+      rounds: flags.rounds,
+      gpu: result.device.kind === 'cuda' ? (result.device.gpu?.index ?? 0) : null,
+      signal,
+      onProgress: (text) => status.update(text),
+    });
+    return { ...result, peers: results, notes: [...result.notes, ...notes] };
   } finally {
     status.clear();
   }

@@ -5,6 +5,7 @@ import { GENERATE_DEFAULTS as DEFAULTS, type GenerateOptions } from '../../runti
 import { SELECTIONS, type Selection } from '../../runtime/griffin/selection.js';
 import type { GenerateResult, Model } from '../../runtime/model/model.js';
 import { bytesText, significant } from '../../runtime/bench/format.js';
+import { workersText } from '../../runtime/bench/machine.js';
 import { withInterrupt } from '../interrupt.js';
 import { loadForCommand } from '../load.js';
 import { collect, density, integer, real, tokenIds } from '../options.js';
@@ -148,7 +149,7 @@ export function summary(model: Model, result: GenerateResult, flags: Pick<Genera
   const tuned = model.library.winners > 0 ? `library ${model.library.directory}` : 'nothing tuned for this device';
   return [
     `\n${ids.length} ${ids.length === 1 ? 'token' : 'tokens'} (${result.finishReason}), ${significant(timings.tokensPerSecond, 3)} tokens/s after a prompt of ${promptIds.length} in ${significant(timings.prefillMs, 3)} ms; ${neurons}`,
-    `${model.device.name}, ${model.device.isa}, ${model.device.threads} threads; kernels: ${kernels} (${tuned}); weights ${bytesText(model.weightBytes)}, loaded in ${significant(timings.loadMs, 3)} ms`,
+    `${model.device.name}, ${model.device.isa}, ${workersText({ threads: model.device.threads, multiprocessors: model.device.gpu?.multiprocessors })}; kernels: ${kernels} (${tuned}); weights ${bytesText(model.weightBytes)}, loaded in ${significant(timings.loadMs, 3)} ms`,
   ].join('\n');
 }
 

@@ -5,6 +5,7 @@ import type { Device, DeviceBuffer, Plan } from '../device/types.js';
 import { drawExperts } from '../griffin/selection.js';
 import { WEIGHT_BYTES, ffGroup } from '../model/buffers.js';
 import type { KernelLibrary } from '../library/library.js';
+import { lastLevelCacheBytes } from './machine.js';
 import type { FfKernelResult, RoofResult } from './result.js';
 import { readRoofTask, roofResult } from './roofs.js';
 import { measureInterleaved, pairedRatio } from './rounds.js';
@@ -53,7 +54,7 @@ export async function benchFfKernels(
   const inBytes = F * group * hidden * element;
   const outBytes = F * hidden * element;
   const k = keptNeurons(F, options.density);
-  const coldBytes = options.coldBytes ?? Math.max(MIN_COLD_BYTES, COLD_FACTOR * device.identity.l3Bytes);
+  const coldBytes = options.coldBytes ?? Math.max(MIN_COLD_BYTES, COLD_FACTOR * lastLevelCacheBytes(device.identity));
   // Even the smallest use (the kept rows of W_out) must exceed the caches over one round through the copies.
   const copies = Math.max(2, Math.ceil(coldBytes / Math.max(1, k * hidden * element)));
   const held: Disposable[] = [];

@@ -1,5 +1,7 @@
 /** A benchmark result as words, tables and bars: the one description that the Markdown and the HTML report are rendered from. */
 import { bytesText, percent, significant, times, timesWithSpread, withSpread } from './format.js';
+import { workersText } from './machine.js';
+import { sensorText } from './sensors.js';
 import type { BenchResult, DecodeResult } from './result.js';
 
 export interface Table {
@@ -40,7 +42,8 @@ export function reportView(result: BenchResult): ReportView {
     headline: headline(result),
     facts: [
       { name: 'model', value: `${model.name} (${model.weights === 'random' ? 'random weights' : 'checkpoint'}): ${model.layers} layers, hidden ${model.hidden}, intermediate ${model.intermediate}, ${model.dtype}, ${bytesText(model.weightBytes)}` },
-      { name: 'device', value: `${device.name}, ${device.isa} kernels, ${device.threads} ${device.threads === 1 ? 'thread' : 'threads'}, last-level cache ${bytesText(device.l3Bytes)}` },
+      { name: 'device', value: `${device.name}, ${device.isa} kernels, ${workersText({ threads: device.threads, multiprocessors: device.gpu?.multiprocessors })}, last-level cache ${bytesText(device.cacheBytes)}` },
+      ...gpuFacts(result),
       { name: 'kernels', value: originSummary(result) },
       { name: 'library', value: result.library ?? 'none: default kernels' },
       { name: 'workload', value: workload(result) },
@@ -49,9 +52,19 @@ export function reportView(result: BenchResult): ReportView {
       { name: 'date', value: result.date },
     ],
     charts: charts(result),
-    tables: [decodeTable(result), prefillTable(result), ffTable(result), prefillStepsTable(result), ...profileTables(result), originTable(result)].filter((table) => table.rows.length > 0),
+    tables: [decodeTable(result), peerTable(result), prefillTable(result), ffTable(result), prefillStepsTable(result), ...profileTables(result), originTable(result)].filter((table) => table.rows.length > 0),
     notes: result.notes,
   };
+}
+
+function gpuFacts({ device: { gpu }, sensors }: BenchResult): { name: string; value: string }[] {
+  if (gpu === null) return [];
+  const bandwidth = gpu.theoreticalBandwidth > 0 ? `, memory ${bytesText(gpu.theoreticalBandwidth)}/s by clock and bus width` : '';
+  const state = sensors === null ? null : sensorText(sensors);
+  return [
+    { name: 'GPU', value: `compute capability ${gpu.capability / 10}, driver for CUDA ${Math.floor(gpu.driver / 1000)}.${Math.floor((gpu.driver % 1000) / 10)}${bandwidth}` },
+    ...(state === null ? [] : [{ name: 'while measuring', value: state }]),
+  ];
 }
 
 function workload({ settings }: BenchResult): string {
@@ -115,10 +128,11 @@ function charts(result: BenchResult): Chart[] {
 }
 
 function decodeTable(result: BenchResult): Table {
+  const sheet = result.decode.some((entry) => entry.shareOfDataSheet !== null);
   return {
     title: 'Decode',
     note: 'Device time per token, median ± median absolute deviation over the rounds. Bytes are the weights used plus the KV cache. Speed-ups are taken round by round.',
-    columns: ['', 'tokens/s', 'ms/token', 'MB/token', 'GB/s', 'of the read roof', 'speed-up', 'ideal S', 'of ideal', 'host adds'],
+    columns: ['', 'tokens/s', 'ms/token', 'MB/token', 'GB/s', 'of the read roof', ...(sheet ? ['of the data sheet'] : []), 'speed-up', 'ideal S', 'of ideal', 'host adds'],
     rows: result.decode.map((entry) => [
       decodeName(entry),
       significant(entry.tokensPerSecond, 4),
@@ -126,12 +140,33 @@ function decodeTable(result: BenchResult): Table {
       significant(entry.bytesPerToken / 1e6, 4),
       significant(entry.bytesPerSecond / 1e9, 3),
       percent(entry.shareOfReadRoof),
+      ...(sheet ? [percent(entry.shareOfDataSheet)] : []),
       timesWithSpread(entry.speedup),
       times(entry.idealSpeedup),
       percent(entry.speedup === null ? null : entry.speedup.median / entry.idealSpeedup),
       percent(entry.wallOverDevice - 1),
     ]),
   };
+}
+
+/** Ours in the same table, so that nobody has to look for the number to compare with. */
+function peerTable(result: BenchResult): Table {
+  const ours = result.decode.map((entry) => [`griffin-kernels: ${decodeName(entry)}`, significant(entry.msPerToken.median, 4), '1.00×', result.prefill === null ? '–' : significant(result.prefill.ms.median, 4), entry.strategy === 'dense' || result.prefill?.selectMs == null ? '–' : significant(result.prefill.selectMs, 3), '–']);
+  const peers = result.peers.map((peer) => {
+    const same = bestAt(result, peer.density);
+    return [peer.name, significant(peer.msPerToken, 4), same === null ? '–' : times(peer.msPerToken / same), peer.prefillMs === null ? '–' : significant(peer.prefillMs, 4), peer.selectMs === null ? '–' : significant(peer.selectMs, 3), peer.memoryBytes === null ? '–' : bytesText(peer.memoryBytes)];
+  });
+  return {
+    title: 'Beside others, in the same session on the same device',
+    note: 'Whole tokens at batch 1, output head included; “over ours” is their time over our best at the same density.',
+    columns: ['', 'ms/token', 'over ours', 'prompt, ms', 'selection, ms', 'memory'],
+    rows: peers.length === 0 ? [] : [...ours, ...peers],
+  };
+}
+
+function bestAt(result: BenchResult, density: number): number | null {
+  const times = result.decode.filter((entry) => entry.density === density).map((entry) => entry.msPerToken.median);
+  return times.length === 0 ? null : Math.min(...times);
 }
 
 function prefillTable({ prefill }: BenchResult): Table {

@@ -1,4 +1,6 @@
 /** The shape of a benchmark's result: what `griffin bench --json` prints and what the reports are rendered from. */
+import type { GpuIdentity, GpuSensors } from '../device/types.js';
+import type { PeerResult } from './peer.js';
 import type { Ratio, Spread } from './rounds.js';
 
 export interface RoofResult {
@@ -51,6 +53,8 @@ export interface DecodeResult {
   readonly bytesPerToken: number;
   readonly bytesPerSecond: number;
   readonly shareOfReadRoof: number;
+  /** Of the bandwidth that memory clock and bus width allow; null where the device does not tell them. */
+  readonly shareOfDataSheet: number | null;
   /** Against the full model, round by round; null for the full model itself or when it was not measured. */
   readonly speedup: Ratio | null;
   readonly idealSpeedup: number;
@@ -116,10 +120,14 @@ export interface BenchResult {
     readonly dtype: string;
     readonly weightBytes: number;
   };
-  readonly device: { readonly kind: string; readonly name: string; readonly key: string; readonly isa: string; readonly threads: number; readonly l3Bytes: number };
+  readonly device: { readonly kind: string; readonly name: string; readonly key: string; readonly isa: string; readonly threads: number; readonly cacheBytes: number; readonly gpu: GpuIdentity | null };
   readonly library: string | null;
   readonly settings: { readonly promptTokens: number; readonly newTokens: number; readonly rounds: number; readonly meanContext: number };
   readonly roofs: { readonly read: RoofResult; readonly fma: RoofResult };
+  /** Clocks and state of a GPU right after the measured rounds, while it was warm. */
+  readonly sensors: GpuSensors | null;
+  /** What other programs need for the same work, measured in the same session on the same device. */
+  readonly peers: readonly PeerResult[];
   readonly prefill: PrefillResult | null;
   readonly decode: readonly DecodeResult[];
   readonly profiles: readonly DecodeProfile[];

@@ -2,6 +2,7 @@
 import { probeFma, probeRead } from '../../generated/launchers.js';
 import type { Device } from '../device/types.js';
 import type { KernelSource } from '../model/transformer.js';
+import { lastLevelCacheBytes, probeSizes, workersOf } from './machine.js';
 import type { RoofResult } from './result.js';
 import { measureInterleaved, type Measurement, type RoundTask } from './rounds.js';
 
@@ -12,10 +13,7 @@ export const FMA_WORK = 3072;
 
 /** The buffer must be far larger than the last-level cache, or its reads would not come from memory. */
 const CACHE_FACTOR = 8;
-const MIN_READ_BYTES = 512 * 2 ** 20;
 const READ_PASSES = 2;
-const FMA_ITERATIONS = 40_000;
-const FMA_UNITS_PER_THREAD = 8;
 
 /** A roof as a task of interleaved rounds. */
 export interface Roof extends RoundTask, Disposable {
@@ -33,8 +31,9 @@ async function fillReadBuffer(device: Device, bytes: number) {
 
 /** Bytes that the read roof goes through: 8 × the last-level cache, at least 512 MiB, at most an eighth of the memory. */
 export function readRoofBytes(device: Device): number {
-  const { l3Bytes, memoryBytes } = device.identity;
-  return Math.min(Math.max(MIN_READ_BYTES, CACHE_FACTOR * l3Bytes), Math.floor(memoryBytes / 8));
+  const { leastReadBytes } = probeSizes(device);
+  if (device.identity.kind === 'emulated') return leastReadBytes;
+  return Math.min(Math.max(leastReadBytes, CACHE_FACTOR * lastLevelCacheBytes(device.identity)), Math.floor(device.identity.memoryBytes / 8));
 }
 
 /** Reads a buffer far larger than the caches with the library's `probe_read` kernel. */
@@ -50,7 +49,7 @@ export async function readRoofTask(device: Device, kernels: KernelSource, buffer
   return {
     name: 'read roof',
     work: bytes * READ_PASSES,
-    how: `${kernel.id} over ${(bytes / 2 ** 20).toFixed(0)} MiB with ${device.threads} ${device.threads === 1 ? 'thread' : 'threads'}, in the same rounds`,
+    how: `${kernel.id} over ${(bytes / 2 ** 20).toFixed(0)} MiB with ${workersOf(device)}, in the same rounds`,
     run: () => plan.run(READ_PASSES),
     [Symbol.dispose]() {
       plan.dispose();
@@ -62,17 +61,17 @@ export async function readRoofTask(device: Device, kernels: KernelSource, buffer
 
 /** Chains of multiply-adds in registers with the library's `probe_fma` kernel. */
 export function fmaRoofTask(device: Device, kernels: KernelSource): Roof {
-  const units = device.threads * FMA_UNITS_PER_THREAD;
+  const { fmaUnits: units, fmaIterations: iterations } = probeSizes(device);
   const sink = device.allocate(units * 4, { label: 'results of the compute roof' });
   const recorder = device.record('compute roof');
-  const scalars = { iterations: FMA_ITERATIONS, units };
+  const scalars = { iterations, units };
   const kernel = kernels.kernel('probe_fma', {}, scalars);
   probeFma(recorder, kernel, { sink }, scalars);
   const plan = recorder.finish();
   return {
     name: 'compute roof',
-    work: 2 * FMA_WORK * FMA_ITERATIONS * units,
-    how: `${kernel.id} with ${device.threads} ${device.threads === 1 ? 'thread' : 'threads'}, in the same rounds`,
+    work: 2 * FMA_WORK * iterations * units,
+    how: `${kernel.id} with ${workersOf(device)}, in the same rounds`,
     run: () => plan.run(),
     [Symbol.dispose]() {
       plan.dispose();

@@ -7,6 +7,7 @@ import { UsageError } from '../errors.js';
 import type { KernelLibrary } from '../library/library.js';
 import type { Model } from '../model/model.js';
 import { benchFfKernels } from './ff-kernels.js';
+import { lastLevelCacheBytes } from './machine.js';
 import type { BenchResult, KernelOrigin, Strategy } from './result.js';
 import { measureRoofs } from './roofs.js';
 import { benchTokens } from './token-bench.js';
@@ -81,6 +82,8 @@ export async function benchModel(model: Model, kind: BenchSubject['kind'], optio
     settings: { promptTokens: promptIds.length, newTokens: settings.newTokens, rounds: settings.rounds, meanContext: result.meanContext },
     roofs: { read: result.read, fma: result.fma },
     prefill: result.prefill,
+    sensors: result.sensors,
+    peers: [],
     decode: result.decode,
     profiles: result.profiles,
     ffKernels: [],
@@ -102,6 +105,8 @@ export async function benchKernels(subject: BenchSubject, config: ModelConfig, o
     settings: { promptTokens: 0, newTokens: 0, rounds: settings.rounds, meanContext: 0 },
     roofs: { read, fma },
     prefill: null,
+    sensors: null,
+    peers: [],
     decode: [],
     profiles: [],
     ffKernels: results,
@@ -129,7 +134,15 @@ function describe({ modelName, kind, device, library }: BenchSubject, config: Mo
       dtype: config.dtype,
       weightBytes: weightBytes(config).total,
     },
-    device: { kind: identity.kind, name: identity.name, key: identity.key, isa: device.isa, threads: device.threads, l3Bytes: identity.l3Bytes },
+    device: {
+      kind: identity.kind,
+      name: identity.name,
+      key: identity.key,
+      isa: device.isa,
+      threads: device.threads,
+      cacheBytes: lastLevelCacheBytes(identity),
+      gpu: identity.gpu ?? null,
+    },
     library: library.winners > 0 ? library.directory : null,
   };
 }
@@ -148,11 +161,12 @@ function kernelOrigins(library: KernelLibrary): KernelOrigin[] {
 }
 
 function notes(device: Device, config: ModelConfig): string[] {
-  const list = ['The KV cache is f32, so its bytes per token are twice those of a 16-bit cache.'];
+  const list = [...(device.identity.kind === 'emulated' ? ['An emulated device: the times say nothing about any GPU.'] : []), 'The KV cache is f32, so its bytes per token are twice those of a 16-bit cache.'];
   const bytes = weightBytes(config).perToken;
-  if (bytes < 2 * device.identity.l3Bytes) {
+  const cache = lastLevelCacheBytes(device.identity);
+  if (bytes < 2 * cache) {
     list.unshift(
-      `The weights that a token reads (${(bytes / 1e6).toFixed(1)} MB) fit into or hardly exceed the last-level cache (${(device.identity.l3Bytes / 1e6).toFixed(1)} MB): ` +
+      `The weights that a token reads (${(bytes / 1e6).toFixed(1)} MB) fit into or hardly exceed the last-level cache (${(cache / 1e6).toFixed(1)} MB): ` +
         'they are not read from memory each token, so shares of the read roof can exceed 100 % and the ideal speed-up, which counts bytes from memory, does not apply.',
     );
   }

@@ -1,6 +1,6 @@
 /** Whole tokens: decode with the full model and with GRIFFIN in the same rounds, prefill, and where the time goes. */
 import type { ModelConfig } from '../checkpoint/types.js';
-import type { Device } from '../device/types.js';
+import type { Device, GpuSensors } from '../device/types.js';
 import type { Engine } from '../model/engine.js';
 import type { DecodeProfile, DecodeResult, PrefillResult, PrefillStep, RoofResult, StepProfile, Strategy } from './result.js';
 import { fmaRoofTask, readRoofTask, roofResult, type Roof } from './roofs.js';
@@ -29,6 +29,7 @@ export interface TokenBenchResult {
   readonly profiles: readonly DecodeProfile[];
   /** Mean number of tokens that a measured decode step attends to. */
   readonly meanContext: number;
+  readonly sensors: GpuSensors | null;
 }
 
 export async function benchTokens(engine: Engine, options: TokenBenchOptions): Promise<TokenBenchResult> {
@@ -69,20 +70,22 @@ export async function benchTokens(engine: Engine, options: TokenBenchOptions): P
   );
   if (read === undefined) throw new Error('the read roof was not measured');
 
+  const sensors = device.sensors?.() ?? null;
+  const theoreticalBandwidth = device.identity.gpu?.theoreticalBandwidth ?? 0;
   const dense = measured[tasks.findIndex((task) => task.strategy === 'dense')];
   const decode = tasks.map((task, index) => {
     const own = measured[index];
     if (own === undefined) throw new Error(`density ${task.density} ${task.strategy} was not measured`);
     const compact = measured[tasks.findIndex((other) => other.density === task.density && other.strategy === 'compact')];
     // The first wall time of every task belongs to the warm-up round.
-    return decodeResult(config, task, own, { read, readBytes: readRoof.work, dense, compact, wallMs: wall[index]?.slice(-own.byRound.length) ?? [], newTokens: options.newTokens, meanContext });
+    return decodeResult(config, task, own, { read, readBytes: readRoof.work, dense, compact, wallMs: wall[index]?.slice(-own.byRound.length) ?? [], newTokens: options.newTokens, meanContext, theoreticalBandwidth });
   });
 
   options.onProgress?.('profiles');
   const readResult = roofResult(readRoof, read);
   const profiles: DecodeProfile[] = [];
   for (const task of tasks) profiles.push(await profileDecode(config, task, readResult.perSecond, options.promptIds.length));
-  return { read: readResult, fma: prefill.roof, prefill: prefill.result, decode, profiles, meanContext };
+  return { read: readResult, fma: prefill.roof, prefill: prefill.result, decode, profiles, meanContext, sensors };
 }
 
 /** The full model has nothing to gather, and nothing can be packed when nothing is kept. */
@@ -176,6 +179,8 @@ interface DecodeContext {
   readonly wallMs: readonly number[];
   readonly newTokens: number;
   readonly meanContext: number;
+  /** Bytes per second; 0 where it is not known. */
+  readonly theoreticalBandwidth: number;
 }
 
 function decodeResult(config: ModelConfig, task: DecodeTask, own: Measurement, context: DecodeContext): DecodeResult {
@@ -193,6 +198,7 @@ function decodeResult(config: ModelConfig, task: DecodeTask, own: Measurement, c
     bytesPerToken: bytes,
     bytesPerSecond: (bytes / ms.median) * 1000,
     // Time that the roof would need for the same bytes, over the time taken, round by round.
+    shareOfDataSheet: context.theoreticalBandwidth > 0 ? ((bytes / ms.median) * 1000) / context.theoreticalBandwidth : null,
     shareOfReadRoof: pairedRatio(context.read.byRound.map((roofMs) => roofMs * ((bytes * newTokens) / context.readBytes)), own.byRound).median,
     speedup: context.dense === undefined || task.strategy === 'dense' ? null : pairedRatio(context.dense.byRound, own.byRound),
     idealSpeedup: idealSpeedup(config, task.density, meanContext),
