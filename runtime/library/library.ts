@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import type { Device, Kernel } from '../device/types.js';
-import { LibraryError } from '../errors.js';
+import type { Device, Kernel, UtilityResolver } from '../device/types.js';
 import { libraryDirectory } from '../paths.js';
 import { chooseStrategy, chooseWinner, sameRecord, shapeDistance, type DispatchKind, type KernelProblem } from './dispatch.js';
-import { defaultKernelDirectory, findForm, findObject, formHash, readKernelIndex, readManifest, type KernelIndex, type Manifest } from './manifest.js';
+import { isasUpTo, openDefaults, type DefaultKernels } from './defaults.js';
+import { formHash, NoFormError, readManifest } from './manifest.js';
 import type { WinnerEntry } from './schema.js';
 import { readOverlay, verifiedBinary } from './winners.js';
 
@@ -51,8 +51,10 @@ export interface KernelLibrary {
 export interface LibraryOptions {
   /** The user's library. Default: `$GRIFFIN_KERNELS_HOME`, else a per-user cache directory. */
   readonly directory?: string;
-  /** Where the compiled default kernels are. Default: `build/kernels` of the package. */
+  /** Where the compiled default kernels for CPUs and for the emulated device are. Default: `build/kernels` of the package. */
   readonly defaults?: string;
+  /** Where the default kernels for GPUs are. Default: `generated/cuda` of the package. */
+  readonly fatbins?: string;
   /** Called once per warning. */
   readonly onWarning?: (message: string) => void;
 }
@@ -66,12 +68,16 @@ const MAX_GEMV_ROWS = 64;
 export function openLibrary(device: Device, options: LibraryOptions = {}): KernelLibrary {
   const directory = libraryDirectory(options.directory);
   const manifest = readManifest();
-  const defaults = openDefaults(device, manifest, options.defaults ?? defaultKernelDirectory());
+  const defaults = openDefaults(device, manifest, {
+    ...(options.defaults === undefined ? {} : { kernels: options.defaults }),
+    ...(options.fatbins === undefined ? {} : { fatbins: options.fatbins }),
+  });
+  device.useUtilities?.(utilities(defaults));
   const overlay = readOverlay(directory, {
     deviceKey: device.identity.key,
     formHash: (family, params, isa) => formHash(manifest, family, params, isa),
   });
-  const isas = device.identity.isas.slice(0, device.identity.isas.indexOf(device.isa) + 1);
+  const isas = isasUpTo(device);
   const entries = new Set(overlay.entries.filter((entry) => isas.includes(entry.isa)));
   const warnings: string[] = [];
   const warn = (message: string): void => {
@@ -137,37 +143,20 @@ export function openLibrary(device: Device, options: LibraryOptions = {}): Kerne
   };
 }
 
-/** Loads default kernels of the device's instruction set, one shared object at a time. */
-function openDefaults(device: Device, manifest: Manifest, directory: string): (problem: KernelProblem) => { kernel: Kernel; id: string } {
-  const index = readKernelIndex(directory);
-  requireIsa(index, device.isa, directory);
-  const loaded = new Map<string, ReadonlyMap<string, Kernel>>();
-  return ({ family, params }) => {
-    const { kernel: id } = findForm(manifest, family, params, [device.isa]);
-    const object = findObject(index, device.isa, id);
-    if (object === undefined) throw new LibraryError(`${directory}: the default kernel ${id} is not built`, { remedy: 'npm run build:kernels' });
-    let kernels = loaded.get(object.file);
-    if (kernels === undefined) {
-      const path = verifiedDefault(directory, object);
-      kernels = new Map(device.loadKernels(path, object.kernels.map((name) => `gk_${name}`)).map((kernel, i) => [object.kernels[i]!, kernel]));
-      loaded.set(object.file, kernels);
+/** Families that a device itself makes use of, for loading weights and random ones. */
+const UTILITIES: readonly string[] = ['transpose', 'fill_random'];
+
+/** Answers undefined for what is no utility or has no such form: the device then does that work on the host. */
+function utilities(defaults: DefaultKernels): UtilityResolver {
+  return (family, params) => {
+    if (!UTILITIES.includes(family)) return undefined;
+    try {
+      return defaults({ family, params }).kernel;
+    } catch (error) {
+      if (error instanceof NoFormError) return undefined;
+      throw error;
     }
-    return { kernel: kernels.get(id)!, id };
   };
-}
-
-function verifiedDefault(directory: string, object: { readonly file: string; readonly sha256: string }): string {
-  try {
-    return verifiedBinary(directory, object);
-  } catch (error) {
-    throw new LibraryError((error as Error).message, { remedy: 'npm run build:kernels', cause: error });
-  }
-}
-
-function requireIsa(index: KernelIndex, isa: string, directory: string): void {
-  const built = Object.keys(index.isas);
-  if (built.includes(isa)) return;
-  throw new LibraryError(`${directory}: the default kernels for ${isa} are not built (there are: ${built.join(', ') || 'none'})`, { remedy: 'npm run build:kernels' });
 }
 
 function exactNs(entries: readonly WinnerEntry[], family: string, params: Readonly<Record<string, string>>, dims: Readonly<Record<string, number>>): number | null {

@@ -92,9 +92,12 @@ export function readManifest(directory = generatedDirectory()): Manifest {
 }
 
 /** Reads `build/kernels/index.json`. Throws a LibraryError when it is missing or is not one. */
-export function readKernelIndex(directory = defaultKernelDirectory()): KernelIndex {
-  return readJson(join(directory, 'index.json'), kernelIndexSchema, 'index of default kernels', 'npm run build:kernels');
+export function readKernelIndex(directory = defaultKernelDirectory(), remedy = 'npm run build:kernels'): KernelIndex {
+  return readJson(join(directory, 'index.json'), kernelIndexSchema, 'index of default kernels', remedy);
 }
+
+/** The family is known, but not in this form. */
+export class NoFormError extends LibraryError {}
 
 /**
  * The form of a family at parameters, with its default kernel: of the strongest of the device's instruction sets (weakest first) that has one.
@@ -107,7 +110,7 @@ export function findForm(manifest: Manifest, family: string, params: Readonly<Re
   const form = isas.map((isa) => manifest.forms[`${id}__${isa}`]).findLast((found) => found !== undefined);
   if (form === undefined) {
     const forms = Object.keys(manifest.forms).filter((name) => name.startsWith(`${family}__`));
-    throw new LibraryError(`no kernel form ${id} for ${isas.join(' or ') || 'no instruction set'}; ${family} has: ${forms.join(', ')}`);
+    throw new NoFormError(`no kernel form ${id} for ${isas.join(' or ') || 'no instruction set'}; ${family} has: ${forms.join(', ')}`);
   }
   return form;
 }

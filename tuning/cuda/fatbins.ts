@@ -11,7 +11,7 @@ import { parseKernelId, symbolOfId } from '../../generator/ids.js';
 import { isCudaIsa } from '../../generator/targets.js';
 import type { Family } from '../../generator/types.js';
 import { CompilerError, GriffinError } from '../../runtime/errors.js';
-import { fatbinDirectory, fatbinIndexSchema, FATBIN_INDEX_SCHEMA, type Fatbin, type FatbinIndex } from '../../runtime/library/fatbins.js';
+import { fatbinDirectory, fatbinIndexSchema, FATBIN_INDEX_SCHEMA, readFatbinIndex, type Fatbin, type FatbinIndex } from '../../runtime/library/fatbins.js';
 import { generatedDirectory } from '../../runtime/library/manifest.js';
 import { makeDirectory, packageRoot } from '../../runtime/paths.js';
 import { fileHash, outcomeOf, pool, writeAtomically } from '../compile-pool.js';
@@ -25,6 +25,8 @@ export interface FatbinOptions {
   readonly sources?: string;
   /** Where compiled families are kept by content. Default: `build/fatbins`. */
   readonly cache?: string;
+  /** Fatbins that were published before: what is up to date there is not compiled. Default: `generated/cuda`. */
+  readonly published?: string;
   readonly nvcc?: Nvcc;
   /** Default: those of generator/capabilities.ts. */
   readonly capabilities?: readonly number[];
@@ -40,7 +42,7 @@ export interface CompiledFamily {
   readonly family: string;
   /** Hash of everything that decides the content. */
   readonly key: string;
-  /** The fatbin in the cache. */
+  /** The fatbin, in the cache or among the published ones. */
   readonly path: string;
   /** Source hash by kernel id. */
   readonly sources: Readonly<Record<string, string>>;
@@ -59,7 +61,8 @@ export interface CompiledFatbins {
 
 /**
  * Compiles the default kernels of every family into one fatbin each: one nvcc run per family for all capabilities, so that they share the
- * front end's work. What was compiled before from the same sources is taken from the cache, its problems included. Throws CompilerError
+ * front end's work. What was compiled before from the same sources is taken from the cache, its problems included, or from what is
+ * published. Throws CompilerError
  * (no nvcc, or it refuses a kernel), LibraryError (`generated/` is incomplete), FileError, AbortedError.
  */
 export async function compileFatbins(options: FatbinOptions = {}): Promise<CompiledFatbins> {
@@ -78,17 +81,20 @@ export async function compileFatbins(options: FatbinOptions = {}): Promise<Compi
     return { family, sources, key: unitKey(sources, nvcc, capabilities) };
   });
   const done = new Map<string, CompiledFamily>();
-  const finish = (unit: Unit, cached: boolean): void => {
-    done.set(unit.family, describe(unit, cache, capabilities, options.families ?? FAMILIES, cached));
+  const finish = (unit: Unit, found: Found, cached: boolean): void => {
+    done.set(unit.family, describe(unit, found, capabilities, options.families ?? FAMILIES, cached));
     options.onProgress?.({ done: done.size, total: units.length, family: unit.family });
   };
-  const missing = units.filter((unit) => !isCached(unit, cache));
-  for (const unit of units) if (!missing.includes(unit)) finish(unit, true);
+  const missing: Unit[] = [];
+  for (const unit of units) {
+    const found = inCache(unit, cache) ?? amongPublished(unit, options.published ?? fatbinDirectory());
+    if (found === null) missing.push(unit);
+    else finish(unit, found, true);
+  }
   // The longest first, so that no core waits for a straggler at the end.
   missing.sort((a, b) => weight(b) - weight(a));
   await pool(missing, options.jobs ?? availableParallelism(), async (unit) => {
-    await compileUnit(unit, nvcc, capabilities, cache, options.signal);
-    finish(unit, false);
+    finish(unit, await compileUnit(unit, nvcc, capabilities, cache, options.signal), false);
   });
   await removeOthers(cache, units);
   return { compiler: nvcc.version, capabilities, families: units.map((unit) => done.get(unit.family)!) };
@@ -116,7 +122,7 @@ export async function publishFatbins(compiled: CompiledFatbins, directory = fatb
     for (const { family, key, path, sources, statistics } of compiled.families) {
       const bytes = await readFile(path);
       const file = `${family}.fatbin`;
-      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      const sha256 = hashOf(bytes);
       const target = join(directory, file);
       if (!existsSync(target) || (await fileHash(target)) !== sha256) {
         await writeAtomically(target, bytes);
@@ -197,21 +203,43 @@ const cachedSchema = z.object({
   warnings: z.array(z.string()),
 });
 
-function readCached(unit: Unit, cache: string): z.infer<typeof cachedSchema> {
-  return cachedSchema.parse(JSON.parse(readFileSync(join(cache, `${stem(unit)}.json`), 'utf8')));
+/** A compiled family: its file, and what the compiler said. */
+interface Found {
+  readonly path: string;
+  readonly reports: readonly EntryReport[];
+  readonly warnings: readonly string[];
 }
 
-function isCached(unit: Unit, cache: string): boolean {
+/** Null when it is absent or damaged. */
+function inCache(unit: Unit, cache: string): Found | null {
+  const path = join(cache, `${stem(unit)}.fatbin`);
   try {
-    const known = readCached(unit, cache);
-    const bytes = readFileSync(join(cache, `${stem(unit)}.fatbin`));
-    return known.key === unit.key && createHash('sha256').update(bytes).digest('hex') === known.sha256;
+    const { key, sha256, reports, warnings } = cachedSchema.parse(JSON.parse(readFileSync(join(cache, `${stem(unit)}.json`), 'utf8')));
+    return key === unit.key && hashOf(readFileSync(path)) === sha256 ? { path, reports, warnings } : null;
   } catch {
-    return false; // absent or damaged
+    return null;
   }
 }
 
-async function compileUnit(unit: Unit, nvcc: Nvcc, capabilities: readonly number[], cache: string, signal: AbortSignal | undefined): Promise<void> {
+/** Null when the family is not published, or from other sources. What is published had no warnings. */
+function amongPublished(unit: Unit, directory: string): Found | null {
+  try {
+    const fatbin = readFatbinIndex(directory).families[unit.family];
+    if (fatbin?.key !== unit.key || hashOf(readFileSync(join(directory, fatbin.file))) !== fatbin.sha256) return null;
+    const reports = Object.entries(fatbin.kernels).flatMap(([id, { statistics }]) =>
+      Object.entries(statistics).flatMap(([capability, phases]) =>
+        Object.entries(phases).map(([phase, entry]) => ({ ...entry, entry: `${symbolOfId(id)}__${phase}`, capability: Number(capability) })),
+      ),
+    );
+    return { path: join(directory, fatbin.file), reports, warnings: [] };
+  } catch {
+    return null;
+  }
+}
+
+const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+async function compileUnit(unit: Unit, nvcc: Nvcc, capabilities: readonly number[], cache: string, signal: AbortSignal | undefined): Promise<Found> {
   const target = join(cache, `${stem(unit)}.fatbin`);
   const temporary = join(cache, `.${stem(unit)}.${process.pid}.tmp`);
   try {
@@ -219,9 +247,10 @@ async function compileUnit(unit: Unit, nvcc: Nvcc, capabilities: readonly number
     const message = await outcomeOf(result, nvcc.path, temporary);
     if (message !== undefined) throw new CompilerError(`the default CUDA kernels of ${unit.family} do not compile with ${nvcc.version}:\n${message}`);
     const bytes = await readFile(temporary);
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const found = { path: target, reports: parsePtxas(result.stderr), warnings: warningsIn(result.stderr) };
     await writeAtomically(target, bytes);
-    await writeAtomically(join(cache, `${stem(unit)}.json`), `${JSON.stringify({ key: unit.key, sha256, reports: parsePtxas(result.stderr), warnings: warningsIn(result.stderr) })}\n`);
+    await writeAtomically(join(cache, `${stem(unit)}.json`), `${JSON.stringify({ key: unit.key, sha256: hashOf(bytes), reports: found.reports, warnings: found.warnings })}\n`);
+    return found;
   } catch (error) {
     throw error instanceof GriffinError ? error : fileErrorFrom(error, 'write a compiled CUDA kernel', target);
   } finally {
@@ -229,8 +258,7 @@ async function compileUnit(unit: Unit, nvcc: Nvcc, capabilities: readonly number
   }
 }
 
-function describe(unit: Unit, cache: string, capabilities: readonly number[], families: readonly Family[], cached: boolean): CompiledFamily {
-  const { reports, warnings } = readCached(unit, cache);
+function describe(unit: Unit, { path, reports, warnings }: Found, capabilities: readonly number[], families: readonly Family[], cached: boolean): CompiledFamily {
   const statistics = Object.fromEntries(unit.sources.map(({ id }) => [id, statisticsOf(id, reports, capabilities)]));
   const problems = [
     ...warnings.map((line) => `${unit.family}: ${line}`),
@@ -239,7 +267,7 @@ function describe(unit: Unit, cache: string, capabilities: readonly number[], fa
   return {
     family: unit.family,
     key: unit.key,
-    path: join(cache, `${stem(unit)}.fatbin`),
+    path,
     sources: Object.fromEntries(unit.sources.map(({ id, sha256 }) => [id, sha256])),
     statistics,
     problems,
