@@ -8,8 +8,8 @@ import type { DeviceBuffer, ElementType, Kernel, LoadOp, StepArgs, UtilityResolv
 const CHUNK_BYTES = 64 * 2 ** 20;
 /** Chunks begin at multiples of this many rows, so that a row of the target is written in whole cache lines. */
 const CHUNK_ROWS = 64;
-/** Contents are made in units of this size (runtime/native/fill_random.h). */
-const RANDOM_UNIT_BYTES = 2 ** 20;
+/** Elements that one launch fills at most. */
+const FILL_ELEMENTS = 2 ** 30;
 
 /** A kernel's arguments from values by name: what a family calls its scalars is known, their order is the kernel's business. */
 function namedArgs(host: CudaHost, kernel: Kernel, buffers: readonly DeviceBuffer[], values: Readonly<Record<string, number>>, label: string): StepArgs {
@@ -81,34 +81,29 @@ export function packLoad(
   }
 }
 
-const MASK = (1n << 64n) - 1n;
-
-/** The output function of SplitMix64 (Steele, Lea, Flood 2014) over a counter, as in runtime/native/fill_random.cc. */
-function mix(seed: bigint, counter: bigint): bigint {
-  let z = (seed + (counter + 1n) * 0x9e3779b97f4a7c15n) & MASK;
-  z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & MASK;
-  z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & MASK;
-  return z ^ (z >> 31n);
-}
-
-/** The 64-bit seed of one unit of the contents that `seed` stands for, as two int32: low, high. */
-export function unitSeed(seed: number, unit: number): readonly [low: number, high: number] {
-  const bits = mix(mix(BigInt(seed), 0n), BigInt(unit));
-  return [Number(BigInt.asIntN(32, bits)), Number(BigInt.asIntN(32, bits >> 32n))];
-}
+/** A whole number below 2^64 as the two int32 that kernels take it in. */
+const low = (value: number): number => value % 2 ** 32 | 0;
+const high = (value: number): number => Math.floor(value / 2 ** 32) | 0;
 
 /**
- * Records the launches that fill a buffer: one per unit of a mebibyte, each with the unit's own seed, so that the `fill_random` kernel
- * needs only 32-bit counters and writes the bytes that the CPU device writes. Answers the plan's handle.
+ * Records the launches that fill a buffer with the contents that `seed` stands for (runtime/native/fill_random.cc): one, or several where
+ * an int of 32 bits cannot count the elements. Answers the plan's handle.
  */
-export function recordFill(host: CudaHost, buffer: DeviceBuffer, type: ElementType, seed: number, scale: number, kernel: Kernel): NativeHandle {
+export function recordFill(
+  host: CudaHost,
+  buffer: DeviceBuffer,
+  type: ElementType,
+  seed: number,
+  scale: number,
+  kernel: Kernel,
+  mostElements = FILL_ELEMENTS,
+): NativeHandle {
   const plan = callNative((addon) => addon.gpuCreatePlan(host.native(), `filling ${buffer.label}`, true));
-  for (let unit = 0; unit * RANDOM_UNIT_BYTES < buffer.byteLength; unit++) {
-    const begin = unit * RANDOM_UNIT_BYTES;
-    const bytes = Math.min(RANDOM_UNIT_BYTES, buffer.byteLength - begin);
-    const [seed_low, seed_high] = unitSeed(seed, unit);
-    using target = buffer.view(begin, bytes);
-    const values = { n: bytes / ELEMENT_BYTES[type], seed_low, seed_high, scale };
+  const elements = buffer.byteLength / ELEMENT_BYTES[type];
+  for (let first = 0; first < elements; first += mostElements) {
+    const n = Math.min(mostElements, elements - first);
+    using target = buffer.view(first * ELEMENT_BYTES[type], n * ELEMENT_BYTES[type]);
+    const values = { n, first_low: low(first), first_high: high(first), seed_low: low(seed), seed_high: high(seed), scale };
     addStep(host, plan, kernel, namedArgs(host, kernel, [target], values, `filling ${buffer.label}`));
   }
   callNative((addon) => addon.gpuFinishPlan(host.native(), plan));

@@ -24,7 +24,6 @@ std::shared_ptr<Driver> Driver::open(const std::string& path) {
     dlclose(library);
     throw Failure(FailureKind::kDevice, path + ": has no " + missing);
   }
-  driver->copy_2d = reinterpret_cast<CUresult (*)(const Copy2D*, CUstream)>(dlsym(library, "cuMemcpy2DAsync_v2"));
   loaded.emplace(path, driver);
   return driver;
 }

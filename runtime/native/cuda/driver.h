@@ -9,25 +9,6 @@
 
 namespace griffin::cuda {
 
-// A rectangular copy as cuMemcpy2DAsync_v2 takes it.
-struct Copy2D {
-  size_t source_x = 0, source_y = 0;
-  unsigned source_kind = 0;  // kHost or kDevice
-  const void* source_host = nullptr;
-  CUdeviceptr source_device = 0;
-  void* source_array = nullptr;
-  size_t source_pitch = 0;
-  size_t target_x = 0, target_y = 0;
-  unsigned target_kind = 0;
-  void* target_host = nullptr;
-  CUdeviceptr target_device = 0;
-  void* target_array = nullptr;
-  size_t target_pitch = 0;
-  size_t width_bytes = 0, height = 0;
-
-  static constexpr unsigned kHost = 1, kDevice = 2;
-};
-
 class Driver {
  public:
   // Loads the library once per path and keeps it: a driver must not be unloaded. Throws Failure(kDevice) when there is no such library
@@ -35,8 +16,6 @@ class Driver {
   static std::shared_ptr<Driver> open(const std::string& path);
 
   const DriverApi& api() const { return api_; }
-  // Row by row copies do where a driver has no rectangular ones.
-  CUresult (*copy_2d)(const Copy2D* copy, CUstream stream) = nullptr;
   const std::string& path() const { return path_; }
   bool emulated() const { return api_.gkEmulatedConfigure != nullptr; }
 

@@ -159,25 +159,22 @@ class Loader {
 
   // Packed rows from the host to rows `pitch` bytes apart.
   void copy(const uint8_t* data, CUdeviceptr target, uint64_t width_bytes, uint64_t height, uint64_t pitch, const std::string& label) {
-    const Driver& driver = gpu_.context()->driver();
+    const DriverApi& api = gpu_.context()->api();
     const std::string what = what_ + ": copying to " + label;
     if (height == 1 || pitch == width_bytes) {
-      gpu_.check(driver.api().cuMemcpyHtoDAsync_v2(target, data, width_bytes * height, gpu_.stream()), what);
-    } else if (driver.copy_2d != nullptr) {
-      Copy2D rectangle;
-      rectangle.source_kind = Copy2D::kHost;
-      rectangle.source_host = data;
-      rectangle.source_pitch = width_bytes;
-      rectangle.target_kind = Copy2D::kDevice;
-      rectangle.target_device = target;
-      rectangle.target_pitch = pitch;
-      rectangle.width_bytes = width_bytes;
-      rectangle.height = height;
-      gpu_.check(driver.copy_2d(&rectangle, gpu_.stream()), what);
-    } else {
-      for (uint64_t row = 0; row < height; row++)
-        gpu_.check(driver.api().cuMemcpyHtoDAsync_v2(target + row * pitch, data + row * width_bytes, width_bytes, gpu_.stream()), what);
+      gpu_.check(api.cuMemcpyHtoDAsync_v2(target, data, width_bytes * height, gpu_.stream()), what);
+      return;
     }
+    CUDA_MEMCPY2D rectangle{};
+    rectangle.srcMemoryType = CU_MEMORYTYPE_HOST;
+    rectangle.srcHost = data;
+    rectangle.srcPitch = width_bytes;
+    rectangle.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+    rectangle.dstDevice = target;
+    rectangle.dstPitch = pitch;
+    rectangle.WidthInBytes = width_bytes;
+    rectangle.Height = height;
+    gpu_.check(api.cuMemcpy2DAsync_v2(&rectangle, gpu_.stream()), what);
   }
 
   Gpu& gpu_;

@@ -190,28 +190,37 @@ GK_KERNEL(gk_transpose__main, transpose::Params, 32, 1) {
 GK_TEXT(gk_meta_transpose, R"json({"abi":1,"id":"transpose","isa":"sm80","tensors":2,"ints":["rows","cols","source_stride","target_stride"],"dynamic":[],"floats":[],"paramBytes":48,
   "phases":[{"entry":"gk_transpose__main","grid":["ceilDiv(cols, 32)","rows","1"],"block":32,"shared":"0","cluster":1}],"workspace":"0","counters":"0"})json");
 
-// f32 contents of one unit (runtime/native/fill_random.cc).
+// f32 contents from element `first` on (runtime/native/fill_random.cc).
 namespace fill_random {
 struct Params {
   float* target;
   void* workspace;
   uint32_t* counters;
-  int32_t imm_n, imm_seed_low, imm_seed_high;
+  int32_t imm_n, imm_first_low, imm_first_high, imm_seed_low, imm_seed_high;
   float scale;
 };
+GK_DEVICE uint64_t mix(uint64_t seed, uint64_t counter) {
+  uint64_t z = seed + (counter + 1) * 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
 }  // namespace fill_random
 GK_KERNEL(gk_fill_random__main, fill_random::Params, 256, 1) {
   gk::waitForPrevious();
+  const uint64_t seed = fill_random::mix(uint64_t(uint32_t(params.imm_seed_high)) << 32 | uint32_t(params.imm_seed_low), 0);
+  const uint64_t first = uint64_t(uint32_t(params.imm_first_high)) << 32 | uint32_t(params.imm_first_low);
   for (int i = blockIdx.x * 256 + threadIdx.x; i < params.imm_n; i += gridDim.x * 256) {
-    uint32_t x = uint32_t(params.imm_seed_low) + uint32_t(i) * 0x9e3779b9u;
+    const uint64_t word = first + uint64_t(i), unit = fill_random::mix(seed, word >> 18);
+    uint32_t x = uint32_t(unit) + uint32_t(word & 0x3ffff) * 0x9e3779b9u;
     x = (x ^ (x >> 16)) * 0x85ebca6bu;
     x = (x ^ (x >> 13)) * 0xc2b2ae35u;
-    x = x ^ (x >> 16) ^ uint32_t(params.imm_seed_high);
+    x = x ^ (x >> 16) ^ uint32_t(unit >> 32);
     params.target[i] = float(int32_t(x)) * 0x1p-31f * params.scale;
   }
   gk::letNextStart();
 }
-GK_TEXT(gk_meta_fill_random, R"json({"abi":1,"id":"fill_random","isa":"sm80","tensors":1,"ints":["n","seed_low","seed_high"],"dynamic":[],"floats":["scale"],"paramBytes":40,
+GK_TEXT(gk_meta_fill_random, R"json({"abi":1,"id":"fill_random","isa":"sm80","tensors":1,"ints":["n","first_low","first_high","seed_low","seed_high"],"dynamic":[],"floats":["scale"],"paramBytes":48,
   "phases":[{"entry":"gk_fill_random__main","grid":["min(ceilDiv(n, 256), 8)","1","1"],"block":256,"shared":"0","cluster":1}],"workspace":"0","counters":"0"})json");
 
 // What must be refused.
