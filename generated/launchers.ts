@@ -804,6 +804,102 @@ export function sample(plan: PlanRecorder, kernel: Kernel, tensors: SampleTensor
   plan.step(kernel, sampleArgs(tensors, scalars, options));
 }
 
+/** Tensors of `transpose`: target[c, r] = source[r, c] */
+export interface TransposeTensors {
+  /** input: [rows, source_stride], of which the first cols of each row count */
+  readonly source: DeviceBuffer;
+  /** inout: [cols, target_stride], of which the first rows of each row are written */
+  readonly target: DeviceBuffer;
+}
+
+/** Scalars of `transpose`. */
+export interface TransposeScalars {
+  /** rows of the source */
+  readonly rows: number;
+  /** columns of the source */
+  readonly cols: number;
+  /** elements from one row of the source to the next */
+  readonly sourceStride: number;
+  /** elements from one row of the target to the next */
+  readonly targetStride: number;
+}
+
+/** How a step of `transpose` is recorded. */
+export interface TransposeOptions {
+  /** For profiles and error messages. */
+  readonly label?: string;
+  /** Largest values of dynamic scalars; by default their value when the step is recorded. They size the workspace. */
+  readonly maxInts?: Readonly<Record<string, never>>;
+}
+
+/** Arguments of `transpose` in launch order. */
+export function transposeArgs(tensors: TransposeTensors, scalars: TransposeScalars, options: TransposeOptions = {}): StepArgs {
+  return {
+    buffers: [tensors.source, tensors.target],
+    ints: [scalars.rows, scalars.cols, scalars.sourceStride, scalars.targetStride],
+    floats: [],
+    ...(options.label === undefined ? {} : { label: options.label }),
+  };
+}
+
+/**
+ * Writes a matrix of weights with rows and columns exchanged.
+ *
+ *     target[c, r] = source[r, c]
+ */
+export function transpose(plan: PlanRecorder, kernel: Kernel, tensors: TransposeTensors, scalars: TransposeScalars, options: TransposeOptions = {}): void {
+  plan.step(kernel, transposeArgs(tensors, scalars, options));
+}
+
+/** Tensors of `fill_random`: target[i] = element first + i of the stream of the seed, uniform in [-scale, scale] */
+export interface FillRandomTensors {
+  /** output: [n] */
+  readonly target: DeviceBuffer;
+}
+
+/** Scalars of `fill_random`. */
+export interface FillRandomScalars {
+  /** elements to write */
+  readonly n: number;
+  /** index of the first element, lower 32 bits */
+  readonly firstLow: number;
+  /** index of the first element, upper 32 bits */
+  readonly firstHigh: number;
+  /** seed, lower 32 bits */
+  readonly seedLow: number;
+  /** seed, upper 32 bits */
+  readonly seedHigh: number;
+  /** largest absolute value */
+  readonly scale: number;
+}
+
+/** How a step of `fill_random` is recorded. */
+export interface FillRandomOptions {
+  /** For profiles and error messages. */
+  readonly label?: string;
+  /** Largest values of dynamic scalars; by default their value when the step is recorded. They size the workspace. */
+  readonly maxInts?: Readonly<Record<string, never>>;
+}
+
+/** Arguments of `fill_random` in launch order. */
+export function fillRandomArgs(tensors: FillRandomTensors, scalars: FillRandomScalars, options: FillRandomOptions = {}): StepArgs {
+  return {
+    buffers: [tensors.target],
+    ints: [scalars.n, scalars.firstLow, scalars.firstHigh, scalars.seedLow, scalars.seedHigh],
+    floats: [scalars.scale],
+    ...(options.label === undefined ? {} : { label: options.label }),
+  };
+}
+
+/**
+ * Fills a buffer with seeded uniform numbers, each a function of the seed and its index alone.
+ *
+ *     target[i] = element first + i of the stream of the seed, uniform in [-scale, scale]
+ */
+export function fillRandom(plan: PlanRecorder, kernel: Kernel, tensors: FillRandomTensors, scalars: FillRandomScalars, options: FillRandomOptions = {}): void {
+  plan.step(kernel, fillRandomArgs(tensors, scalars, options));
+}
+
 /** Tensors of `probe_read`: sink[u] = Σ source[i], i in the u-th stretch of 65536 */
 export interface ProbeReadTensors {
   /** input: [n] */
@@ -991,6 +1087,20 @@ export const FAMILIES = {
     tensors: ['logits', 'state', 'settings', 'seen'],
     ints: ['vocab', 'advance'],
     floats: [],
+    dynamic: [],
+  },
+  transpose: {
+    params: ['dtype'],
+    tensors: ['source', 'target'],
+    ints: ['rows', 'cols', 'source_stride', 'target_stride'],
+    floats: [],
+    dynamic: [],
+  },
+  fill_random: {
+    params: ['dtype'],
+    tensors: ['target'],
+    ints: ['n', 'first_low', 'first_high', 'seed_low', 'seed_high'],
+    floats: ['scale'],
     dynamic: [],
   },
   probe_read: {

@@ -52,6 +52,7 @@ constexpr int kStageX = kM * kStrideX;
 constexpr int kStageW = kRowsW * kStrideW;
 
 static_assert(kTilesM * kWarpsM * 16 == kM && kTilesN * kWarpsN * 8 == kN && kTilesN % 2 == 0 && kK % 16 == 0, "warps share the tile evenly");
+static_assert(kThreads % (kK / 4) == 0 && kThreads % (kColumnsW / kVector) == 0, "threads copy whole rows side by side");
 
 struct Tile {
   int rows, in, out;
@@ -63,15 +64,19 @@ GK_DEVICE uint32_t bitsOf(float v) { return __float_as_uint(v); }
 // Starts the copies of x[row…, k…] to one stage; zeros outside.
 GK_DEVICE void fetchX(const Params& params, const Tile& tile, float* stage, int k) {
   if (tile.in % 4 == 0) {
-    constexpr int kChunks = kM * (kK / 4);
+    constexpr int kChunks = kK / 4;  // of 16 bytes, in a row
+    constexpr int kRowsAtOnce = kThreads / kChunks;
+    const int r = int(threadIdx.x) / kChunks;
+    const int c = int(threadIdx.x) % kChunks * 4;
+    const float* from = params.x + size_t(tile.row + r) * tile.in + k + c;
+    float* to = stage + r * kStrideX + c;
 #pragma unroll
-    for (int i = 0; i < (kChunks + kThreads - 1) / kThreads; i++) {
-      const int chunk = i * kThreads + int(threadIdx.x);
-      if (kChunks % kThreads != 0 && chunk >= kChunks) break;
-      const int r = chunk / (kK / 4);
-      const int c = chunk % (kK / 4) * 4;
-      const bool valid = tile.row + r < tile.rows && k + c < tile.in;
-      copyAsync16(stage + r * kStrideX + c, valid ? params.x + size_t(tile.row + r) * tile.in + k + c : params.x, valid);
+    for (int i = 0; i < kM; i += kRowsAtOnce) {
+      if (kM % kRowsAtOnce == 0 || r + i < kM) {
+        const bool valid = tile.row + r + i < tile.rows && k + c < tile.in;
+        copyAsync16(to + i * kStrideX, valid ? from : params.x, valid);
+        from += size_t(kRowsAtOnce) * tile.in;
+      }
     }
     return;
   }
@@ -91,15 +96,19 @@ GK_DEVICE void fetchW(const Params& params, const Tile& tile, Weight* stage, int
   const int rows = kTransposed ? tile.in : tile.out;
   const int columns = kTransposed ? tile.out : tile.in;
   if (columns % kVector == 0) {
-    constexpr int kChunks = kRowsW * (kColumnsW / kVector);
+    constexpr int kChunks = kColumnsW / kVector;
+    constexpr int kRowsAtOnce = kThreads / kChunks;
+    const int r = int(threadIdx.x) / kChunks;
+    const int c = int(threadIdx.x) % kChunks * kVector;
+    const Weight* from = params.w + size_t(first_row + r) * columns + first_column + c;
+    Weight* to = stage + r * kStrideW + c;
 #pragma unroll
-    for (int i = 0; i < (kChunks + kThreads - 1) / kThreads; i++) {
-      const int chunk = i * kThreads + int(threadIdx.x);
-      if (kChunks % kThreads != 0 && chunk >= kChunks) break;
-      const int r = chunk / (kColumnsW / kVector);
-      const int c = chunk % (kColumnsW / kVector) * kVector;
-      const bool valid = first_row + r < rows && first_column + c < columns;
-      copyAsync16(stage + r * kStrideW + c, valid ? params.w + size_t(first_row + r) * columns + first_column + c : params.w, valid);
+    for (int i = 0; i < kRowsW; i += kRowsAtOnce) {
+      if (kRowsW % kRowsAtOnce == 0 || r + i < kRowsW) {
+        const bool valid = first_row + r + i < rows && first_column + c < columns;
+        copyAsync16(to + i * kStrideW, valid ? from : params.w, valid);
+        from += size_t(kRowsAtOnce) * columns;
+      }
     }
     return;
   }
@@ -187,7 +196,7 @@ GK_DEVICE void multiply(float (&sum)[kTilesM][kTilesN][4], const float* stage_x,
 }
 
 // Two neighbouring outputs of one row: sum + bias + residual. `pairs`: 8-byte accesses are aligned.
-GK_DEVICE void finish(const Params& params, const Tile& tile, int row, int output, bool pairs, float2 sum) {
+GK_DEVICE void finishRow(const Params& params, const Tile& tile, int row, int output, bool pairs, float2 sum) {
   if (row >= tile.rows || output >= tile.out) return;
   const size_t at = size_t(row) * tile.out + output;
   if (pairs) {
@@ -209,6 +218,12 @@ GK_DEVICE void finish(const Params& params, const Tile& tile, int row, int outpu
   if (params.bias) sum.y += params.bias[output + 1];
   if (params.residual) sum.y += params.residual[at + 1];
   params.y[at + 1] = sum.y;
+}
+
+// A fragment: two rows, 8 apart.
+GK_DEVICE void finish(const Params& params, const Tile& tile, int row, int output, bool pairs, float4 sum) {
+  finishRow(params, tile, row, output, pairs, make_float2(sum.x, sum.y));
+  finishRow(params, tile, row + 8, output, pairs, make_float2(sum.z, sum.w));
 }
 
 GK_KERNEL(gk_linear_gemm__bf16_inout__sm80__m128_n128_k32_warpsm4_warpsn2_stages3_terms2_slices1_band16__main, Params, 256, 1) {
@@ -278,6 +293,10 @@ GK_KERNEL(gk_linear_gemm__bf16_inout__sm80__m128_n128_k32_warpsm4_warpsn2_stages
   copyAsyncWait<0>();
   letNextStart();
 
+  // The fragment of tile (m, n): rows first_row + 16·m and 8 more, outputs first_output + 8·n and the next.
+  const bool pairs = tile.out % 2 == 0;
+  const int first_row = tile.row + warp_m * kTilesM * 16 + laneIndex() / 4;
+  const int first_output = tile.output + warp_n * kTilesN * 8 + laneIndex() % 4 * 2;
   if constexpr (kSlices > 1) {
     // [tile of y, slice, fragment of a thread]: four numbers of each thread side by side.
     GK_SHARED(int, arrived, 1);
@@ -295,32 +314,23 @@ GK_KERNEL(gk_linear_gemm__bf16_inout__sm80__m128_n128_k32_warpsm4_warpsn2_stages
     }
     __syncthreads();
     if (arrived[0] != kSlices - 1) return;
+#pragma unroll 1
+    for (int f = 0; f < kTilesM * kTilesN; f++) {
+      float4 all = loadFresh4(partial + f * kThreads);
+#pragma unroll
+      for (int s = 1; s < kSlices; s++) {
+        const float4 one = loadFresh4(partial + (s * kTilesM * kTilesN + f) * kThreads);
+        all = make_float4(all.x + one.x, all.y + one.y, all.z + one.z, all.w + one.w);
+      }
+      finish(params, tile, first_row + f / kTilesN * 16, first_output + f % kTilesN * 8, pairs, all);
+    }
+  } else {
 #pragma unroll
     for (int m = 0; m < kTilesM; m++) {
 #pragma unroll
       for (int n = 0; n < kTilesN; n++) {
-        float4 all = loadFresh4(partial + (m * kTilesN + n) * kThreads);
-        for (int s = 1; s < kSlices; s++) {
-          const float4 one = loadFresh4(partial + (size_t(s) * kTilesM * kTilesN + m * kTilesN + n) * kThreads);
-          all = make_float4(all.x + one.x, all.y + one.y, all.z + one.z, all.w + one.w);
-        }
-        sum[m][n][0] = all.x;
-        sum[m][n][1] = all.y;
-        sum[m][n][2] = all.z;
-        sum[m][n][3] = all.w;
+        finish(params, tile, first_row + m * 16, first_output + n * 8, pairs, make_float4(sum[m][n][0], sum[m][n][1], sum[m][n][2], sum[m][n][3]));
       }
-    }
-  }
-
-  const bool pairs = tile.out % 2 == 0;
-#pragma unroll
-  for (int m = 0; m < kTilesM; m++) {
-#pragma unroll
-    for (int n = 0; n < kTilesN; n++) {
-      const int row = tile.row + (warp_m * kTilesM + m) * 16 + laneIndex() / 4;
-      const int output = tile.output + (warp_n * kTilesN + n) * 8 + laneIndex() % 4 * 2;
-      finish(params, tile, row, output, pairs, make_float2(sum[m][n][0], sum[m][n][1]));
-      finish(params, tile, row + 8, output, pairs, make_float2(sum[m][n][2], sum[m][n][3]));
     }
   }
 }
