@@ -10,10 +10,6 @@
 
 #include "../engine/engine.h"
 
-namespace gk_emu {
-const gk_emu_table& engine_table_impl();  // the engine's side of the border
-}
-
 namespace gk_emu_driver {
 namespace {
 
@@ -93,7 +89,7 @@ std::shared_ptr<Module> loadModule(const void* image, int capability) {
   module->library = openBytes(image, module->image.bytes);
   const auto bind = reinterpret_cast<int (*)(const gk_emu_table*)>(dlsym(module->library, "gk_emu_bind"));
   require(bind != nullptr, CUDA_ERROR_NO_BINARY_FOR_GPU, "the shared object is no emulated module: it has no gk_emu_bind");
-  require(bind(&gk_emu::engine_table_impl()) == 0, CUDA_ERROR_NO_BINARY_FOR_GPU, "the module was built for another version of the emulation");
+  require(bind(&gk_emu::engine_table()) == 0, CUDA_ERROR_NO_BINARY_FOR_GPU, "the module was built for another version of the emulation");
   checkKernels(*module, capability);
   return module;
 }
