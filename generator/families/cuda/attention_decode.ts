@@ -73,11 +73,6 @@ export const attentionDecodeCuda: CudaTarget = {
       holds: ({ axes }) => axis(axes, 'keys') * vectorsPerLane(axes) >= 2,
     },
     {
-      name: 'idle-lanes',
-      reason: 'Lanes past the end of a key load nothing: a key of `width` numbers must fill at least half of its lanes.',
-      holds: ({ axes }) => axis(axes, 'width') * 2 >= 4 * axis(axes, 'lanes'),
-    },
-    {
       name: 'shared-memory',
       reason: 'The sums of all warps must fit in the 48 KiB that every block may use: more would leave one block per multiprocessor.',
       holds: ({ axes, dims }) => sharedBytes(axes, dims === undefined ? axis(axes, 'width') : dimOr(dims, 'head_dim', axis(axes, 'width'))) <= SHARED_WITHOUT_OPT_IN,
