@@ -4,6 +4,7 @@ import { registerBench } from './bench.js';
 import { registerDoctor } from './doctor.js';
 import { registerGenerate } from './generate.js';
 import { registerKernels } from './kernels.js';
+import { registerReport } from './report.js';
 import { registerTune } from './tune.js';
 import { registerVerify } from './verify.js';
 
@@ -12,6 +13,7 @@ export function registerCommands(program: Command): void {
   registerTune(program);
   registerVerify(program);
   registerBench(program);
+  registerReport(program);
   registerKernels(program);
   registerDoctor(program);
 }

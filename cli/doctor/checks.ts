@@ -39,11 +39,20 @@ export async function examine(options: { readonly library?: string | undefined }
   const opened = await openEverything(options.library);
   try {
     const built = opened.addon.status === 'ok' && opened.kernels.status === 'ok';
-    const checks = [node(), compiler(built), cmake(built), opened.addon, opened.kernels, opened.library, memory(machine)];
+    const checks = [node(), compiler(built), cmake(built), opened.addon, opened.kernels, opened.library, memory(machine), ...(opened.addon.status === 'ok' ? await gpus() : [])];
     const readBytesPerSecond = opened.device === null || opened.loaded === null ? null : await readBandwidth(opened.device, opened.loaded);
     return { machine, checks, readBytesPerSecond, ready: checks.every((check) => check.status !== 'missing') };
   } finally {
     await opened.device?.dispose();
+  }
+}
+
+async function gpus(): Promise<readonly Check[]> {
+  const { gpuChecks } = await import('./gpu.js');
+  try {
+    return await gpuChecks();
+  } catch (error) {
+    return [failed('GPU', error, 'warning')];
   }
 }
 

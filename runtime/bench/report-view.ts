@@ -62,7 +62,7 @@ function gpuFacts({ device: { gpu }, sensors }: BenchResult): { name: string; va
   const bandwidth = gpu.theoreticalBandwidth > 0 ? `, memory ${bytesText(gpu.theoreticalBandwidth)}/s by clock and bus width` : '';
   const state = sensors === null ? null : sensorText(sensors);
   return [
-    { name: 'GPU', value: `compute capability ${gpu.capability / 10}, driver for CUDA ${Math.floor(gpu.driver / 1000)}.${Math.floor((gpu.driver % 1000) / 10)}${bandwidth}` },
+    { name: 'GPU', value: `compute capability ${(gpu.capability / 10).toFixed(1)}, driver for CUDA ${Math.floor(gpu.driver / 1000)}.${Math.floor((gpu.driver % 1000) / 10)}${bandwidth}` },
     ...(state === null ? [] : [{ name: 'while measuring', value: state }]),
   ];
 }
@@ -151,7 +151,7 @@ function decodeTable(result: BenchResult): Table {
 
 /** Ours in the same table, so that nobody has to look for the number to compare with. */
 function peerTable(result: BenchResult): Table {
-  const ours = result.decode.map((entry) => [`griffin-kernels: ${decodeName(entry)}`, significant(entry.msPerToken.median, 4), '1.00×', result.prefill === null ? '–' : significant(result.prefill.ms.median, 4), entry.strategy === 'dense' || result.prefill?.selectMs == null ? '–' : significant(result.prefill.selectMs, 3), '–']);
+  const ours = result.decode.map((entry) => [`griffin-kernels: ${decodeName(entry)}`, significant(entry.msPerToken.median, 4), '1.00×', result.prefill === null ? '–' : significant(result.prefill.ms.median, 4), entry.strategy === 'dense' || (result.prefill?.selectMs ?? null) === null ? '–' : significant(result.prefill?.selectMs ?? 0, 3), '–']);
   const peers = result.peers.map((peer) => {
     const same = bestAt(result, peer.density);
     return [peer.name, significant(peer.msPerToken, 4), same === null ? '–' : times(peer.msPerToken / same), peer.prefillMs === null ? '–' : significant(peer.prefillMs, 4), peer.selectMs === null ? '–' : significant(peer.selectMs, 3), peer.memoryBytes === null ? '–' : bytesText(peer.memoryBytes)];
