@@ -160,6 +160,11 @@ export const DOT_CONSTRAINTS: readonly Constraint<CudaIsa>[] = [
     holds: ({ axes }) => unused(axes).every((name) => axis(axes, name) === firstValue(name)),
   },
   {
+    name: 'both-as-default',
+    reason: 'Of two forms in one kernel a problem runs one: each is tuned by itself, and the pair is kept once, for sizes that nobody tuned.',
+    holds: ({ isa, params, axes }) => formOf(axes) !== DOT_FORMS.both || Object.entries(dotDefaults({ isa, params })).every(([name, value]) => axis(axes, name) === value),
+  },
+  {
     name: 'loads-cover-lines',
     reason: 'A batch takes the same columns of every weight row of the warp, so loads are a multiple of those rows.',
     holds: (context) => {

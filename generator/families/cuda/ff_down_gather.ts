@@ -89,6 +89,11 @@ const CONSTRAINTS: readonly Constraint<CudaIsa>[] = [
     holds: ({ axes }) => (usesRows(axes) || axis(axes, 'rows') === 1) && (usesTiles(axes) || axis(axes, 'batch') === 8),
   },
   {
+    name: 'both-as-default',
+    reason: 'Of two forms in one kernel a problem runs one: each is tuned by itself, and the pair is kept once, for sizes that nobody tuned.',
+    holds: ({ isa, params, axes }) => formOf(axes) !== DOWN_FORMS.both || Object.entries(defaults({ isa, params })).every(([name, value]) => axis(axes, name) === value),
+  },
+  {
     name: 'tile-in-block',
     reason: 'Every column of a tile has a thread (a warp, on the tensor cores) of its own, and the block no thread without a column.',
     holds: (context) => {
