@@ -60,6 +60,7 @@ std::optional<Fault> Execution::run(const LaunchRequest& r, const std::atomic<bo
   Execution* const outer = active_execution;
   active_execution = this;
   if (checks) checks->begin_launch();
+  host_stack(host_);
   run_clusters();
   if (!fault_ && dependent && !any_waited) {
     fault_ = Fault{kLaunchFailed, std::string("kernel ") + r.name + ": ended without gk::waitForPrevious in any thread, though it was launched as the dependent of another: "
@@ -274,6 +275,7 @@ void Execution::finish(Thread& t) {
 
 // A fiber runs threads from their beginning, one after another, as long as they end without waiting. One that waits keeps the fiber.
 void Execution::fiber_main() {
+  fiber_begins();
   for (;;) {
     Execution& e = execution();
     Thread* t = e.handoff_;
@@ -357,46 +359,6 @@ void Execution::make_ready(Thread& t) { make_ready(*t.owner, t.number / 32, 1u <
 void Execution::make_all_ready(Block& b) {
   for (uint32_t w = 0; w < b.warp_count; ++w) b.ready[w] = b.warps[w].lanes;
   b.ready_warps = b.warp_count == 32 ? 0xffffffffu : (1u << b.warp_count) - 1;
-}
-
-// ---- collectives of a warp -------------------------------------------------------------------------------------------------------
-
-void Execution::meet(uint32_t operation, uint32_t mask, void* deposit, void (*complete)(Execution&, Warp&, uint32_t, uint32_t), uint32_t detail) {
-  Thread& t = *current_;
-  Warp& w = *t.warp;
-  const uint32_t bit = 1u << t.lane;
-  t.wait = Wait::kCollective;
-  t.wait_detail = operation;
-  t.wait_mask = mask;
-  t.deposit = deposit;
-  if (!(mask & bit)) fault(kLaunchFailed, std::string(collective_name(operation)) + ": the calling lane " + std::to_string(t.lane) + " is not in the mask " + hexadecimal(mask));
-  if (mask & (~w.lanes | w.exited)) {
-    fault(kLaunchFailed, std::string(collective_name(operation)) + ": the mask " + hexadecimal(mask) + " names lanes that " +
-                             (mask & ~w.lanes ? "do not exist: " : "have ended: ") + lane_list(mask & (mask & ~w.lanes ? ~w.lanes : w.exited)));
-  }
-  uint32_t i = 0;
-  while (i < w.open && (w.collectives[i].mask != mask || w.collectives[i].operation != operation)) ++i;
-  if (i == w.open) w.collectives[w.open++] = Collective{mask, 0, operation};
-  Collective& c = w.collectives[i];
-  c.arrived |= bit;
-  if (c.arrived == mask) {
-    c = w.collectives[--w.open];
-    complete(*this, w, mask, detail);
-    if (mask == bit) {
-      t.wait = Wait::kNone;
-      return;
-    }
-    make_ready(*t.owner, t.number / 32, mask);
-  } else if (w.open > 1) {
-    // Two meetings that each wait for a lane which stands in the other never end.
-    for (uint32_t j = 0; j < w.open; ++j) {
-      const Collective& other = w.collectives[j];
-      if (j != i && (other.arrived & c.mask) && (c.arrived & other.mask)) {
-        fault(kLaunchFailed, "lanes of a warp wait for each other in different places: " + waiting_report());
-      }
-    }
-  }
-  suspend();
 }
 
 // ---- faults --------------------------------------------------------------------------------------------------------------------

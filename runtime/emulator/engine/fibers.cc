@@ -5,7 +5,41 @@
 
 #include <cstdint>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <pthread.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 namespace gk_emu {
+
+#if defined(__SANITIZE_ADDRESS__)
+
+void switch_fiber(Fiber& from, Fiber& to) {
+  void* frames = nullptr;
+  __sanitizer_start_switch_fiber(&frames, to.low, size_t(to.high - to.low));
+  change_stack(from, to);
+  __sanitizer_finish_switch_fiber(frames, nullptr, nullptr);
+}
+
+void fiber_begins() { __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr); }
+
+void host_stack(Fiber& host) {
+  pthread_attr_t attributes;
+  void* low = nullptr;
+  size_t bytes = 0;
+  pthread_getattr_np(pthread_self(), &attributes);
+  pthread_attr_getstack(&attributes, &low, &bytes);
+  pthread_attr_destroy(&attributes);
+  host.low = static_cast<unsigned char*>(low);
+  host.high = host.low + bytes;
+}
+
+#else
+
+void fiber_begins() {}
+void host_stack(Fiber&) {}
+
+#endif
 
 #if GK_EMULATOR_FAST_SWITCH
 
@@ -49,7 +83,7 @@ void FiberPool::prepare(Fiber& fiber, size_t index) {
 
 #else
 
-void switch_fiber(Fiber& from, Fiber& to) { swapcontext(&from.context, &to.context); }
+void change_stack(Fiber& from, Fiber& to) { swapcontext(&from.context, &to.context); }
 
 void FiberPool::prepare(Fiber& fiber, size_t) {
   getcontext(&fiber.context);

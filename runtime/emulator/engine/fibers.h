@@ -30,13 +30,23 @@ struct Fiber {
   unsigned char* high = nullptr;
 };
 
-// Leaves `from` where it is and goes on with `to`.
 #if GK_EMULATOR_FAST_SWITCH
 extern "C" void gk_emulator_switch(void** save, void* load) __attribute__((visibility("hidden")));
-inline void switch_fiber(Fiber& from, Fiber& to) { gk_emulator_switch(&from.stack_pointer, to.stack_pointer); }
+inline void change_stack(Fiber& from, Fiber& to) { gk_emulator_switch(&from.stack_pointer, to.stack_pointer); }
 #else
-void switch_fiber(Fiber& from, Fiber& to);
+void change_stack(Fiber& from, Fiber& to);
 #endif
+
+// Leaves `from` where it is and goes on with `to`.
+#if defined(__SANITIZE_ADDRESS__)
+void switch_fiber(Fiber& from, Fiber& to);
+#else
+inline void switch_fiber(Fiber& from, Fiber& to) { change_stack(from, to); }
+#endif
+// For the address sanitizer, which must know whose stack it looks at: to be called first on a fiber's first run, and on the host before it
+// switches. Nothing otherwise.
+void fiber_begins();
+void host_stack(Fiber& host);
 
 // Fibers with stacks of their own, a guard page below each. Free ones are handed out last in, first out: their stacks are warm.
 class FiberPool {

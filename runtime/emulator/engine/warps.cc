@@ -127,6 +127,44 @@ void complete_sync(Execution& e, Warp& w, uint32_t mask, uint32_t) {
 
 }  // namespace
 
+void Execution::meet(uint32_t operation, uint32_t mask, void* deposit, void (*complete)(Execution&, Warp&, uint32_t, uint32_t), uint32_t detail) {
+  Thread& t = *current_;
+  Warp& w = *t.warp;
+  const uint32_t bit = 1u << t.lane;
+  t.wait = Wait::kCollective;
+  t.wait_detail = operation;
+  t.wait_mask = mask;
+  t.deposit = deposit;
+  if (!(mask & bit)) fault(kLaunchFailed, std::string(collective_name(operation)) + ": the calling lane " + std::to_string(t.lane) + " is not in the mask " + hexadecimal(mask));
+  if (mask & (~w.lanes | w.exited)) {
+    fault(kLaunchFailed, std::string(collective_name(operation)) + ": the mask " + hexadecimal(mask) + " names lanes that " +
+                             (mask & ~w.lanes ? "do not exist: " : "have ended: ") + lane_list(mask & (mask & ~w.lanes ? ~w.lanes : w.exited)));
+  }
+  uint32_t i = 0;
+  while (i < w.open && (w.collectives[i].mask != mask || w.collectives[i].operation != operation)) ++i;
+  if (i == w.open) w.collectives[w.open++] = Collective{mask, 0, operation};
+  Collective& c = w.collectives[i];
+  c.arrived |= bit;
+  if (c.arrived == mask) {
+    c = w.collectives[--w.open];
+    complete(*this, w, mask, detail);
+    if (mask == bit) {
+      t.wait = Wait::kNone;
+      return;
+    }
+    make_ready(*t.owner, t.number / 32, mask);
+  } else if (w.open > 1) {
+    // Two meetings that each wait for a lane which stands in the other never end.
+    for (uint32_t j = 0; j < w.open; ++j) {
+      const Collective& other = w.collectives[j];
+      if (j != i && (other.arrived & c.mask) && (c.arrived & other.mask)) {
+        fault(kLaunchFailed, "lanes of a warp wait for each other in different places: " + waiting_report());
+      }
+    }
+  }
+  suspend();
+}
+
 void sync_warp(uint32_t mask) { execution().meet(kMeetSyncWarp, mask, nullptr, complete_sync, 0); }
 
 uint64_t shuffle(uint32_t kind, uint32_t mask, uint64_t value, int32_t argument, int32_t width) {
