@@ -37,8 +37,19 @@ export function reportError(error: unknown, options: { readonly json: boolean; r
     if (debug) process.stderr.write(`${error.stack ?? ''}\n${error.cause === undefined ? '' : `cause: ${causeText(error.cause)}\n`}`);
     return;
   }
+  const absent = absentPackage(error);
+  if (absent !== null) {
+    process.stderr.write(`griffin: this command needs the npm package ${absent}, which is not here: the self-contained bundle leaves out what only a checkout needs\n  try: npm ci && npm run build in a checkout\n`);
+    return;
+  }
   // Not one of ours: a defect, so the stack is worth showing.
   process.stderr.write(`griffin: unexpected ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+}
+
+/** The package that an import did not find, or null for any other error. */
+function absentPackage(error: unknown): string | null {
+  if ((error as NodeJS.ErrnoException | null)?.code !== 'ERR_MODULE_NOT_FOUND') return null;
+  return /Cannot find package '([^']+)'/.exec((error as Error).message)?.[1] ?? null;
 }
 
 function causeText(cause: unknown): string {

@@ -98,6 +98,12 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the bund
     expect(bare.code).toBe(0);
   });
 
+  it('says what a command that only a checkout can run lacks', () => {
+    const { code, stderr } = bundled(['kernels', 'generate']);
+    expect(stderr).toMatch(/^griffin: this command needs the npm package ts-morph, which is not here/);
+    expect(code).toBe(1);
+  });
+
   it('generates text', () => {
     const { code, stdout, stderr } = bundled(['generate', '--model', join(STAGE, 'models', 'demo-llama-7m'), '--prompt', 'Gen 1', '--max-new-tokens', '8', '--json']);
     expect(stderr).toBe('');
