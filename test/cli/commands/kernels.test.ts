@@ -4,6 +4,7 @@ import { registerKernels } from '../../../cli/commands/kernels.js';
 import { FAMILIES } from '../../../generator/families/index.js';
 import { renderKernel } from '../../../generator/render.js';
 import { defaultVariant } from '../../../generator/space.js';
+import { isasOf } from '../../../generator/targets.js';
 import { kernelId } from '../../../generator/ids.js';
 import { UsageError } from '../../../runtime/errors.js';
 
@@ -50,6 +51,34 @@ describe('griffin kernels list', () => {
   });
 });
 
+describe('griffin kernels space', () => {
+  it('prints one line per form, for one instruction set and capability', async () => {
+    const text = await run('space', family.name, '--isa', 'avx2');
+    const lines = text.trim().split('\n');
+    expect(lines.every((line) => /^\S+__avx2: \d+ of \d+ valid/.test(line))).toBe(true);
+    expect(text).toMatch(new RegExp(`${family.cpu.constraints[0]!.name} \\d+ \\(\\d+\\)`));
+  });
+
+  it('counts CUDA variants for a capability, in any spelling; more fit one device than all', async () => {
+    const name = 'linear_gemm';
+    const valid = async (...args: string[]): Promise<number> => {
+      const { forms } = JSON.parse(await run('space', name, '--isa', 'sm80', '--json', ...args)) as { forms: { valid: number }[] };
+      return forms.reduce((sum, form) => sum + form.valid, 0);
+    };
+    const everywhere = await valid();
+    expect(await valid('--capability', '80')).toBeGreaterThan(everywhere);
+    expect(await valid('--capability', '8.6')).toBe(await valid('--capability', 'sm_86'));
+    await expect(run('space', name, '--capability', '75')).rejects.toThrow(/too old/);
+    await expect(run('space', name, '--capability', 'new')).rejects.toThrow(/Expected a compute capability/);
+  });
+});
+
+describe('griffin kernels build', () => {
+  it('refuses --emulated together with --isa', async () => {
+    await expect(run('build', '--emulated', '--isa', 'portable')).rejects.toThrow(/exclude each other/);
+  });
+});
+
 describe('griffin kernels show', () => {
   it('prints tensors, scalars, axes and constraints with their reasons', async () => {
     const text = await run('show', family.name, '--reasons');
@@ -66,6 +95,19 @@ describe('griffin kernels show', () => {
     const variant = defaultVariant({ family: family.name, params, isa: 'portable' }, { family });
     expect(await run('show', family.name, '--variant', kernelId(variant, family))).toBe(renderKernel(variant));
     expect(await run('show', family.name, '--isa', 'portable', '--source')).toBe(renderKernel(variant));
+  });
+
+  it('shows CUDA forms with axes and constraints of their own', async () => {
+    const cuda = FAMILIES.find((candidate) => candidate.cuda !== undefined && candidate.cuda.constraints.length > 0)!;
+    const text = await run('show', cuda.name, '--isa', 'sm80');
+    expect(text).toContain(`Template (cuda)\n    templates/${cuda.cuda!.template}\n`);
+    for (const { name, reason } of cuda.cuda!.constraints) expect(text).toContain(`    ${name}: ${reason}\n`);
+    expect(text).not.toContain('(cpu)');
+    const variant = defaultVariant({ family: cuda.name, params: Object.fromEntries(cuda.params.map((param) => [param.name, param.values[0]!])), isa: 'sm80' }, { family: cuda });
+    expect(await run('show', cuda.name, '--isa', 'sm80', '--source')).toBe(renderKernel(variant));
+    expect(await run('show', cuda.name, '--variant', kernelId(variant, cuda))).toBe(renderKernel(variant));
+    const without = FAMILIES.find((candidate) => !isasOf(candidate).includes('sm90'))!;
+    await expect(run('show', without.name, '--isa', 'sm90')).rejects.toThrow(new RegExp(`${without.name} has no form for sm90; it has: portable`));
   });
 
   it('refuses unknown families, malformed ids, ids of another family and unknown instruction sets as wrong usage', async () => {
