@@ -32,19 +32,15 @@ const EXCHANGE_BYTES = 32 * 1024;
 const TILE_BYTES = 512;
 
 export const DOT_AXES: readonly AxisSpec[] = [
-  { name: 'form', values: [0, 1, 2, 3], doc: '0: fused multiply-adds, a warp per few weight rows; 1: tensor cores, 16 weight rows by 8 rows of x; 2: form 0 where at most `rows` rows of x are launched, else form 1; 3: bulk copies into a ring per warp (9.0)' },
+  { name: 'form', values: [0, 1, 2, 3], doc: '0: fused multiply-adds, a warp per few weight rows; 1: tensor cores, 16 weight rows by 8 rows of x; 2: form 0 where at most 4 rows of x are launched, else form 1; 3: bulk copies into a ring per warp (9.0)' },
   { name: 'warps', values: [2, 4, 8, 16], doc: 'warps per block; more share one staging of x, fewer balance multiprocessors better' },
-  { name: 'items', values: [1, 2, 4], doc: 'outputs per warp: 2 use each load of x twice' },
-  { name: 'loads', values: [4, 8, 16], doc: '16-byte loads per thread issued before the first is used; 8 of 1024 threads are 128 KiB in flight' },
+  { name: 'items', values: [1, 2, 4], doc: 'form 0: outputs per warp, 2 use each load of x twice; form 1: tiles of 16 weight rows per block, likewise; form 3: KiB of a weight row per copy' },
+  { name: 'loads', values: [4, 8, 16], doc: '16-byte loads per thread issued before the first is used, 8 of 1024 threads are 128 KiB in flight; form 3: copies in the ring of a warp' },
   { name: 'buffers', values: [1, 2], doc: 'batches of loads in registers; with 2 the next batch is on its way while one is multiplied' },
-  { name: 'split', values: [1, 2, 4, 8], doc: 'warps that share the columns of a weight row, for long rows and few outputs' },
-  { name: 'rows', values: [1, 2, 4], doc: 'most rows of x per pass over the weights with multiply-adds' },
-  { name: 'tiles', values: [1, 2, 4], doc: '16-row tiles per block on the tensor cores: 2 use each piece of x twice' },
-  { name: 'batch', values: [8, 16, 32, 64], doc: 'most rows of x per pass over the weights on the tensor cores' },
+  { name: 'split', values: [1, 2, 4], doc: 'warps that share the columns of a weight row, for long rows and few outputs (form 0; in form 1 all warps of a block do)' },
+  { name: 'rows', values: [1, 2, 4, 8, 16, 32, 64], doc: 'most rows of x per pass over the weights: 1 to 4 with multiply-adds, 8 to 64 on the tensor cores' },
   { name: 'terms', values: [2, 3], doc: 'bf16 parts of x on the tensor cores: 3 are exact, 2 carry 16 of 24 bits; f16 and f32 weights always take 2 tf32 parts' },
-  { name: 'stages', values: [2, 4, 8], doc: 'pieces in the ring of a warp (bulk copies)' },
-  { name: 'piece', values: [1024, 2048, 4096], doc: 'bytes of a weight row per bulk copy' },
-  { name: 'waves', values: [0, 1, 2, 4], doc: 'blocks per multiprocessor that run through all outputs, staging x once; 0: a block per group of outputs' },
+  { name: 'waves', values: [0, 1, 2], doc: 'blocks per multiprocessor that run through all outputs, staging x once; 0: a block per group of outputs' },
   { name: 'hint', values: [0, 1, 2, 3], doc: 'cache hint of weight loads: 0 none, 1 evict first, 2 past level 1, 3 past level 1 and 256 bytes at once into level 2; bulk copies know 0 and 1' },
 ];
 
@@ -61,6 +57,11 @@ function phasesOf(axes: AxisValues): readonly DotPhase[] {
   return [...(usesRows(axes) ? (['rows'] as const) : []), ...(usesTiles(axes) ? (['tiles'] as const) : [])];
 }
 
+/** Most rows of x per pass of a phase. */
+function phaseRows(axes: AxisValues, phase: DotPhase): number {
+  return phase === 'rows' && formOf(axes) === DOT_FORMS.both ? 4 : axis(axes, 'rows');
+}
+
 /** Elements of a 16-byte load. */
 const vectorOf = (params: Params): number => 16 / weightBytes(params);
 /** Weight rows of a warp. */
@@ -73,23 +74,26 @@ function batchColumns(context: Context): number {
 
 /** Outputs of a block of a phase. */
 function blockItems({ params, axes }: Context, phase: DotPhase): number {
-  if (phase === 'tiles') return (16 * axis(axes, 'tiles')) / partsOf(params);
+  if (phase === 'tiles') return (16 * axis(axes, 'items')) / partsOf(params);
   return phase === 'rows' ? (axis(axes, 'warps') / axis(axes, 'split')) * axis(axes, 'items') : axis(axes, 'warps');
 }
 
 /** Tiles of sums that warps exchange at once. */
 function exchangeRound(axes: AxisValues): number {
-  return Math.min((axis(axes, 'tiles') * axis(axes, 'batch')) / 8, EXCHANGE_BYTES / TILE_BYTES / axis(axes, 'warps'));
+  return Math.min((axis(axes, 'items') * axis(axes, 'rows')) / 8, EXCHANGE_BYTES / TILE_BYTES / axis(axes, 'warps'));
 }
+
+/** Bytes of a weight row per bulk copy. */
+const pieceBytes = (axes: AxisValues): number => 1024 * axis(axes, 'items');
 
 /** Bytes of the rings of the bulk form. */
 function ringPieces({ params, axes }: Context): number {
-  return axis(axes, 'warps') * axis(axes, 'stages') * axis(axes, 'piece') * partsOf(params);
+  return axis(axes, 'warps') * axis(axes, 'loads') * pieceBytes(axes) * partsOf(params);
 }
 
 /** The same with a barrier per piece. */
 function ringBytes(context: Context): number {
-  return ringPieces(context) + 8 * axis(context.axes, 'warps') * axis(context.axes, 'stages');
+  return ringPieces(context) + 8 * axis(context.axes, 'warps') * axis(context.axes, 'loads');
 }
 
 /** Registers of a thread, rounded up to what ptxas allots: loads, sums, addresses, and what the arithmetic needs; fitted to what ptxas reports. */
@@ -97,14 +101,14 @@ export function dotRegisters(context: Context, phase: DotPhase): number {
   const { params, axes } = context;
   const loads = 4 * axis(axes, 'loads') * axis(axes, 'buffers');
   const lines = linesOf(context);
-  const rows = axis(axes, 'rows');
+  const rows = phaseRows(axes, phase);
   switch (phase) {
     case 'rows':
       return roundUp(loads + lines * (rows + 2) + Math.min(8, 4 * rows) + 24, 8);
     case 'tiles': {
-      const tiles = axis(axes, 'tiles');
+      const tiles = axis(axes, 'items');
       const weights = { bf16: 0, f16: 16, f32: 16 }[dtypeParam(params)] * tiles;
-      return roundUp(loads + (tiles * axis(axes, 'batch')) / 2 + 4 * tiles + weights + 48, 8);
+      return roundUp(loads + (tiles * rows) / 2 + 4 * tiles + weights + 48, 8);
     }
     case 'bulk':
       return roundUp(partsOf(params) * rows + 64, 8);
@@ -116,7 +120,7 @@ function phaseSharedBytes(context: Context, phase: DotPhase): number {
   const { axes } = context;
   if (phase === 'tiles') return exchangeRound(axes) * axis(axes, 'warps') * TILE_BYTES;
   if (phase === 'bulk') return STAGE_BYTES.bulk + ringBytes(context);
-  return STAGE_BYTES.rows + (axis(axes, 'split') > 1 ? axis(axes, 'warps') * linesOf(context) * axis(axes, 'rows') * 4 : 0);
+  return STAGE_BYTES.rows + (axis(axes, 'split') > 1 ? axis(axes, 'warps') * linesOf(context) * phaseRows(axes, phase) * 4 : 0);
 }
 
 /** Shared memory of a block, of the phase that takes most. */
@@ -136,13 +140,13 @@ function minBlocks(context: Context, phase: DotPhase): number {
 function unused(axes: AxisValues): readonly string[] {
   switch (formOf(axes)) {
     case DOT_FORMS.rows:
-      return ['tiles', 'batch', 'terms', 'stages', 'piece'];
+      return ['terms'];
     case DOT_FORMS.tiles:
-      return ['items', 'split', 'rows', 'stages', 'piece', 'waves'];
+      return ['split', 'waves'];
     case DOT_FORMS.both:
-      return ['stages', 'piece'];
+      return [];
     default:
-      return ['items', 'loads', 'buffers', 'split', 'tiles', 'batch', 'terms'];
+      return ['buffers', 'split', 'terms'];
   }
 }
 
@@ -170,8 +174,13 @@ export const DOT_CONSTRAINTS: readonly Constraint<CudaIsa>[] = [
     holds: (context) => {
       const loads = axis(context.axes, 'loads');
       if (usesRows(context.axes) && loads % linesOf(context) !== 0) return false;
-      return !usesTiles(context.axes) || loads % (2 * axis(context.axes, 'tiles')) === 0;
+      return !usesTiles(context.axes) || loads % (2 * axis(context.axes, 'items')) === 0;
     },
+  },
+  {
+    name: 'rows-of-form',
+    reason: 'An instruction of the tensor cores takes 8 rows of x; more than 4 with multiply-adds would take more time than the weights.',
+    holds: ({ axes }) => axis(axes, 'rows') >= 8 === usesTiles(axes),
   },
   {
     name: 'split-in-block',
@@ -181,7 +190,7 @@ export const DOT_CONSTRAINTS: readonly Constraint<CudaIsa>[] = [
   {
     name: 'stage-holds-batch',
     reason: 'x for one batch of columns must fit in the 64 KiB of shared memory set aside for it.',
-    holds: (context) => !usesRows(context.axes) || batchColumns(context) * axis(context.axes, 'rows') * 4 <= STAGE_BYTES.rows,
+    holds: (context) => !usesRows(context.axes) || batchColumns(context) * phaseRows(context.axes, 'rows') * 4 <= STAGE_BYTES.rows,
   },
   {
     name: 'batch-in-row',
@@ -225,12 +234,10 @@ export const DOT_CONSTRAINTS: readonly Constraint<CudaIsa>[] = [
 
 export function dotDefaults(form: { readonly isa: CudaIsa; readonly params: Params }): AxisValues {
   const gated = partsOf(form.params) === 2;
-  const idle = { buffers: 1, split: 1, stages: 2, piece: 1024, waves: 0 };
-  if (form.isa === 'sm90') {
-    return { ...idle, form: DOT_FORMS.bulk, warps: 8, items: 1, loads: 4, rows: 4, tiles: 1, batch: 8, terms: 2, stages: 4, piece: gated ? 1024 : 2048, waves: 2, hint: 1 };
-  }
+  const common = { warps: 8, buffers: 1, split: 1 };
+  if (form.isa === 'sm90') return { ...common, form: DOT_FORMS.bulk, items: gated ? 1 : 2, loads: 4, rows: 4, terms: 2, waves: 2, hint: 1 };
   const terms = dtypeParam(form.params) === 'bf16' ? 3 : 2;
-  return { ...idle, form: DOT_FORMS.both, warps: 8, items: gated ? 1 : 2, loads: 8, rows: 4, tiles: 1, batch: 16, terms, hint: 2 };
+  return { ...common, form: DOT_FORMS.both, items: gated ? 1 : 2, loads: 8, rows: 16, terms, waves: 0, hint: 2 };
 }
 
 /** Order of additions, form by form. Loads in flight and staging do not change it: a lane adds its columns in ascending order. */
@@ -238,15 +245,15 @@ export function dotNumericsClass(context: VariantContext<CudaIsa>): string {
   const { axes } = context;
   const split = axis(axes, 'split');
   const rows = split === 1 ? 'fma' : `fma-split${split}-batch${batchColumns(context)}`;
-  const tiles = `mma-terms${axis(axes, 'terms')}-warps${axis(axes, 'warps')}-quads${axis(axes, 'loads') / (2 * axis(axes, 'tiles'))}`;
+  const tiles = `mma-terms${axis(axes, 'terms')}-warps${axis(axes, 'warps')}-quads${axis(axes, 'loads') / (2 * axis(axes, 'items'))}`;
   if (usesBulk(axes)) return 'fma';
-  if (formOf(axes) === DOT_FORMS.both) return `${rows}-upto${axis(axes, 'rows')}-${tiles}`;
+  if (formOf(axes) === DOT_FORMS.both) return `${rows}-or-${tiles}`;
   return usesRows(axes) ? rows : tiles;
 }
 
 export function dotView(context: VariantContext<CudaIsa>): Readonly<Record<string, unknown>> {
   const { params, axes } = context;
-  const phase = (name: DotPhase) => (phasesOf(axes).includes(name) ? { minBlocks: minBlocks(context, name) } : null);
+  const phase = (name: DotPhase) => (phasesOf(axes).includes(name) ? { minBlocks: minBlocks(context, name), rows: phaseRows(axes, name), piece: pieceBytes(axes) } : null);
   return {
     parts: partsOf(params),
     unpack: dtypeParam(params) === 'f16' ? 'unpackF16' : 'unpackBf16',
@@ -254,8 +261,9 @@ export function dotView(context: VariantContext<CudaIsa>): Readonly<Record<strin
     tilesForm: phase('tiles'),
     bulkForm: phase('bulk'),
     stageBytes: usesBulk(axes) ? STAGE_BYTES.bulk : STAGE_BYTES.rows,
+    terms: axis(axes, 'terms'),
     round: exchangeRound(axes),
-    batchGroups: [8, 4, 2, 1].filter((groups) => 8 * groups <= axis(axes, 'batch')),
+    batchGroups: [8, 4, 2, 1].filter((groups) => 8 * groups <= axis(axes, 'rows')),
   };
 }
 
@@ -268,20 +276,20 @@ function stagedRows(most: number): Expr {
 function phaseShared(context: Context, phase: DotPhase, names: DotNames): Expr {
   const { axes } = context;
   if (phase === 'tiles') {
-    return `min(${exchangeRound(axes)}, ${axis(axes, 'tiles')} * ceilDiv(min(rows, ${axis(axes, 'batch')}), 8)) * ${axis(axes, 'warps') * TILE_BYTES}`;
+    return `min(${exchangeRound(axes)}, ${axis(axes, 'items')} * ceilDiv(min(rows, ${axis(axes, 'rows')}), 8)) * ${axis(axes, 'warps') * TILE_BYTES}`;
   }
-  const step = phase === 'bulk' ? axis(axes, 'piece') / weightBytes(context.params) : batchColumns(context);
-  const stage = `min(${STAGE_BYTES[phase]}, ceilDiv(${names.columns}, ${step}) * ${step} * 4 * ${stagedRows(axis(axes, 'rows'))})`;
+  const step = phase === 'bulk' ? pieceBytes(axes) / weightBytes(context.params) : batchColumns(context);
+  const stage = `min(${STAGE_BYTES[phase]}, ceilDiv(${names.columns}, ${step}) * ${step} * 4 * ${stagedRows(phaseRows(axes, phase))})`;
   return phase === 'bulk' ? `${ringPieces(context)} + ${stage}` : stage;
 }
 
 /**
- * One phase, or for form `both` the one of two whose grid is not zero: up to `rows` rows of x `rows`, beyond `tiles` (which takes fewer rows too: a dynamic number
+ * One phase, or for form `both` the one of two whose grid is not zero: up to 4 rows of x `rows`, beyond `tiles` (which takes fewer rows too: a dynamic number
  * of rows counts with its largest value).
  */
 export function dotLaunch(context: VariantContext<CudaIsa>, names: DotNames): CudaLaunch {
   const { axes } = context;
-  const beyond = `min(max(rows - ${axis(axes, 'rows')}, 0), 1)`;
+  const beyond = `min(max(rows - ${phaseRows(axes, 'rows')}, 0), 1)`;
   const when: Readonly<Record<DotPhase, Expr>> = formOf(axes) === DOT_FORMS.both ? { rows: ` * (1 - ${beyond})`, tiles: ` * ${beyond}`, bulk: '' } : { rows: '', tiles: '', bulk: '' };
   return {
     phases: phasesOf(axes).map((phase) => {
@@ -312,6 +320,6 @@ export function dotTarget(template: string, names: DotNames): CudaTarget {
     view: dotView,
     launch: (context) => dotLaunch(context, names),
     sharedBytes: dotSharedBytes,
-    bytesInFlight: ({ params, axes }) => (usesBulk(axes) ? (axis(axes, 'stages') * axis(axes, 'piece') * partsOf(params)) / 32 : 16 * axis(axes, 'loads') * axis(axes, 'buffers')),
+    bytesInFlight: ({ params, axes }) => (usesBulk(axes) ? (axis(axes, 'loads') * pieceBytes(axes) * partsOf(params)) / 32 : 16 * axis(axes, 'loads') * axis(axes, 'buffers')),
   };
 }

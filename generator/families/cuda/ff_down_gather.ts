@@ -11,15 +11,13 @@ type Phase = 'rows' | 'tiles';
 export const DOWN_FORMS = { rows: 0, tiles: 1, both: 2 } as const;
 
 const AXES: readonly AxisSpec[] = [
-  { name: 'form', values: [0, 1, 2], doc: '0: fused multiply-adds, a thread per 16 bytes of columns; 1: tensor cores, for batches; 2: form 0 where at most `rows` rows of h are launched, else form 1' },
+  { name: 'form', values: [0, 1, 2], doc: '0: fused multiply-adds, a thread per 16 bytes of columns; 1: tensor cores, for batches; 2: form 0 where at most 4 rows of h are launched, else form 1' },
   { name: 'threads', values: [128, 256, 512], doc: 'threads per block' },
   { name: 'tile', values: [64, 128, 256, 512, 1024], doc: 'columns of a block: 256 of bf16 read 512 bytes of each neuron, wider tiles leave more threads to columns and fewer to neurons' },
   { name: 'slices', values: [1, 2, 4, 8, 16, 32, 64], doc: 'contiguous slices of the selection, a block each: more fill the device, each costs a write and a read of its share of y' },
   { name: 'loads', values: [4, 8, 16], doc: '16-byte loads per thread issued before the first is used' },
   { name: 'buffers', values: [1, 2], doc: 'batches of loads in registers; with 2 the next batch is on its way while one is multiplied' },
-  { name: 'rows', values: [1, 2, 4], doc: 'most rows of h per pass over the weights with multiply-adds' },
-  { name: 'batch', values: [8, 16, 32], doc: 'most rows of h per pass over the weights on the tensor cores' },
-  { name: 'terms', values: [3], doc: 'bf16 parts of h on the tensor cores: exact; the bound of a sum has no room for fewer' },
+  { name: 'rows', values: [1, 2, 4, 8, 16, 32], doc: 'most rows of h per pass over the weights: 1 to 4 with multiply-adds, 8 to 32 on the tensor cores' },
   { name: 'join', values: [0, 1], doc: 'how slices meet: 0 through memory, added by the block that comes last; 1 in the shared memory of a cluster (9.0)' },
   { name: 'hint', values: [0, 1, 2, 3], doc: 'cache hint of weight loads: 0 none, 1 evict first, 2 past level 1, 3 past level 1 and 256 bytes at once into level 2' },
 ];
@@ -28,6 +26,12 @@ const formOf = (axes: AxisValues): number => axis(axes, 'form');
 const usesRows = (axes: AxisValues): boolean => formOf(axes) !== DOWN_FORMS.tiles;
 const usesTiles = (axes: AxisValues): boolean => formOf(axes) !== DOWN_FORMS.rows;
 const phasesOf = (axes: AxisValues): readonly Phase[] => [...(usesRows(axes) ? (['rows'] as const) : []), ...(usesTiles(axes) ? (['tiles'] as const) : [])];
+
+/** Most rows of h per pass of a phase. */
+const phaseRows = (axes: AxisValues, phase: Phase): number => (phase === 'rows' && formOf(axes) === DOWN_FORMS.both ? 4 : axis(axes, 'rows'));
+
+/** bf16 parts of h on the tensor cores: exact, since the bound of a sum has no room for fewer. */
+const TERMS = 3;
 
 const vectorOf = (params: Params): number => 16 / weightBytes(params);
 /** Groups of threads that share the columns of a tile. */
@@ -39,7 +43,7 @@ const lanePlaces = (params: Params): number => (dtypeParam(params) === 'bf16' ? 
 
 /** Neurons that are staged at once. */
 function chunkOf({ axes }: Context, phase: Phase): number {
-  return phase === 'rows' ? 1024 : 4096 / axis(axes, 'batch');
+  return phase === 'rows' ? 1024 : 4096 / axis(axes, 'rows');
 }
 
 /** Neurons of one batch of the whole block: a chunk is a multiple of it. */
@@ -53,7 +57,7 @@ function stepOf(context: Context, phase: Phase): number {
 /** Floats of h in shared memory, whose place the sums of groups take at the end. */
 function stagedFloats(context: Context, phase: Phase): number {
   const { params, axes } = context;
-  const rows = phase === 'rows' ? axis(axes, 'rows') : axis(axes, 'batch');
+  const rows = phaseRows(axes, phase);
   const exchange = axis(axes, 'threads') * vectorOf(params) * (phase === 'rows' ? 1 : 4);
   return Math.max(rows * (chunkOf(context, phase) + 16), exchange);
 }
@@ -61,15 +65,16 @@ function stagedFloats(context: Context, phase: Phase): number {
 /** Shared memory of a phase: the neurons' numbers, h, and, for a cluster, the slice's sums. */
 function phaseSharedBytes(context: Context, phase: Phase): number {
   const { axes } = context;
-  const own = axis(axes, 'join') === 1 ? axis(axes, phase === 'rows' ? 'rows' : 'batch') * axis(axes, 'tile') : 0;
+  const own = axis(axes, 'join') === 1 ? phaseRows(axes, phase) * axis(axes, 'tile') : 0;
   return 4 * (chunkOf(context, phase) + stagedFloats(context, phase) + own);
 }
 
 /** Registers of a thread, rounded up to what ptxas allots: loads, sums, addresses, and what the arithmetic needs; fitted to what ptxas reports. */
 export function downRegisters({ params, axes }: Context, phase: Phase): number {
   const loads = 4 * axis(axes, 'loads') * axis(axes, 'buffers');
-  if (phase === 'rows') return roundUp(loads + vectorOf(params) * axis(axes, 'rows') + 4 * axis(axes, 'rows') + 28, 8);
-  return roundUp(loads + (vectorOf(params) * axis(axes, 'batch')) / 2 + 4 * vectorOf(params) + 40, 8);
+  const rows = phaseRows(axes, phase);
+  if (phase === 'rows') return roundUp(loads + vectorOf(params) * rows + 4 * rows + 28, 8);
+  return roundUp(loads + (vectorOf(params) * rows) / 2 + 4 * vectorOf(params) + 40, 8);
 }
 
 function minBlocks(context: Context, phase: Phase): number {
@@ -84,9 +89,9 @@ const CONSTRAINTS: readonly Constraint<CudaIsa>[] = [
     holds: ({ isa, axes }) => (axis(axes, 'join') === 1) === (isa === 'sm90'),
   },
   {
-    name: 'unused-axes',
-    reason: 'An axis that a form does not look at would only repeat the same kernel: its first value is kept.',
-    holds: ({ axes }) => (usesRows(axes) || axis(axes, 'rows') === 1) && (usesTiles(axes) || axis(axes, 'batch') === 8),
+    name: 'rows-of-form',
+    reason: 'An instruction of the tensor cores takes 8 rows of h; more than 4 with multiply-adds would take more time than the weights.',
+    holds: ({ axes }) => axis(axes, 'rows') >= 8 === usesTiles(axes),
   },
   {
     name: 'both-as-default',
@@ -141,7 +146,7 @@ const CONSTRAINTS: readonly Constraint<CudaIsa>[] = [
 /** 512 bytes of every neuron per block and 16 slices: 256 blocks for 4096 columns, all on the device at once. */
 function defaults({ isa, params }: { readonly isa: CudaIsa; readonly params: Params }): AxisValues {
   const cluster = isa === 'sm90' ? { join: 1, slices: 8 } : { join: 0, slices: 16 };
-  return { form: DOWN_FORMS.both, threads: 256, tile: 32 * vectorOf(params), loads: 8, buffers: 1, rows: 4, batch: 16, terms: 3, ...cluster, hint: 2 };
+  return { form: DOWN_FORMS.both, threads: 256, tile: 32 * vectorOf(params), loads: 8, buffers: 1, rows: 16, ...cluster, hint: 2 };
 }
 
 export const ffDownGatherCuda: CudaTarget = {
@@ -155,7 +160,7 @@ export const ffDownGatherCuda: CudaTarget = {
     const { axes } = context;
     const [tile, slices] = [axis(axes, 'tile'), axis(axes, 'slices')];
     const tiles: Expr = `ceilDiv(hidden, ${tile})`;
-    const beyond: Expr = `min(max(rows - ${axis(axes, 'rows')}, 0), 1)`;
+    const beyond: Expr = `min(max(rows - ${phaseRows(axes, 'rows')}, 0), 1)`;
     const when: Readonly<Record<Phase, Expr>> = formOf(axes) === DOWN_FORMS.both ? { rows: ` * (1 - ${beyond})`, tiles: ` * ${beyond}` } : { rows: '', tiles: '' };
     const memory = axis(axes, 'join') === 0 && slices > 1;
     return {
@@ -174,18 +179,19 @@ export const ffDownGatherCuda: CudaTarget = {
   numericsClass: (context) => {
     const { axes } = context;
     const rows = `fma-groups${groupsOf(context)}-loads${axis(axes, 'loads')}`;
-    const tiles = `mma-terms${axis(axes, 'terms')}-step${stepOf(context, 'tiles')}-loads${axis(axes, 'loads')}`;
-    const sums = formOf(axes) === DOWN_FORMS.both ? `${rows}-upto${axis(axes, 'rows')}-${tiles}` : usesRows(axes) ? rows : tiles;
+    const tiles = `mma-terms${TERMS}-step${stepOf(context, 'tiles')}-loads${axis(axes, 'loads')}`;
+    const sums = formOf(axes) === DOWN_FORMS.both ? `${rows}-or-${tiles}` : usesRows(axes) ? rows : tiles;
     return `${sums}-slices${axis(axes, 'slices')}`;
   },
   view: (context) => {
     const { params, axes } = context;
-    const phase = (name: Phase) => (phasesOf(axes).includes(name) ? { minBlocks: minBlocks(context, name), chunk: chunkOf(context, name), ownAt: stagedFloats(context, name) } : null);
+    const phase = (name: Phase) => (phasesOf(axes).includes(name) ? { minBlocks: minBlocks(context, name), rows: phaseRows(axes, name), chunk: chunkOf(context, name), ownAt: stagedFloats(context, name) } : null);
     return {
       unpack: dtypeParam(params) === 'f16' ? 'unpackF16' : 'unpackBf16',
       rowsForm: phase('rows'),
       tilesForm: phase('tiles'),
-      batchGroups: [4, 2, 1].filter((groups) => 8 * groups <= axis(axes, 'batch')),
+      terms: TERMS,
+      batchGroups: [4, 2, 1].filter((groups) => 8 * groups <= axis(axes, 'rows')),
     };
   },
   sharedBytes: (context) => Math.max(...phasesOf(context.axes).map((phase) => phaseSharedBytes(context, phase))),
