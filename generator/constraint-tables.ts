@@ -5,7 +5,11 @@ import type { AxisSpec, AxisValues, Constraint, Family, Isa, Params, VariantCont
 export type Point = ArrayLike<number>;
 
 /** Says of any point whether one constraint holds there. */
-export type PointTest = (point: Point) => boolean;
+export interface PointTest {
+  (point: Point): boolean;
+  /** It evaluates the constraint anew at every point, for want of a table: ask it last. */
+  readonly direct?: boolean;
+}
 
 /** A table with more entries than this costs more to fill than it saves. */
 const LARGEST_TABLE = 2 ** 16;
@@ -26,7 +30,7 @@ export function pointTests(
 function pointTest(constraint: Constraint, axes: readonly AxisSpec[], context: Omit<VariantContext, 'axes'>): PointTest {
   const evaluate = (values: AxisValues): boolean => constraint.holds({ ...context, axes: values });
   const table = tabulate(evaluate, axes);
-  return table ?? ((point) => evaluate(valuesAt(axes, point)));
+  return table ?? Object.assign((point: Point) => evaluate(valuesAt(axes, point)), { direct: true });
 }
 
 /** Starts from no axes and adds those that an evaluation reads, until every combination of them reads nothing else; null where that is too many. */

@@ -1,4 +1,4 @@
-import { pointTests, valuesAt } from './constraint-tables.js';
+import { pointTests, valuesAt, type PointTest } from './constraint-tables.js';
 import { GeneratorError } from './errors.js';
 import { requireFamily, type Form } from './ids.js';
 import { targetOf } from './targets.js';
@@ -47,7 +47,7 @@ export function validate(variant: Variant, options: SpaceOptions = {}): readonly
 export function* enumerate(form: Form, options: SpaceOptions = {}): Generator<Variant> {
   const family = options.family ?? requireFamily(form.family);
   const { axes } = targetOf(family, form.isa);
-  const tests = pointTests(family, form, fixedOf(options));
+  const tests = cheapFirst(pointTests(family, form, fixedOf(options)));
   const point = new Int32Array(axes.length);
   for (let index = 0; index < sizeOf(axes); index++) {
     pointAt(axes, index, point);
@@ -57,7 +57,20 @@ export function* enumerate(form: Form, options: SpaceOptions = {}): Generator<Va
 
 /** Number of valid variants of a form. */
 export function count(form: Form, options: SpaceOptions = {}): number {
-  return describeSpace(form, options).valid;
+  const family = options.family ?? requireFamily(form.family);
+  const { axes } = targetOf(family, form.isa);
+  const tests = cheapFirst(pointTests(family, form, fixedOf(options)));
+  const point = new Int32Array(axes.length);
+  let valid = 0;
+  for (let index = 0; index < sizeOf(axes); index++) {
+    pointAt(axes, index, point);
+    if (tests.every((holds) => holds(point))) valid++;
+  }
+  return valid;
+}
+
+function cheapFirst(tests: readonly PointTest[]): readonly PointTest[] {
+  return [...tests].sort((a, b) => Number(a.direct ?? false) - Number(b.direct ?? false));
 }
 
 /** Number of points before constraints. */
@@ -80,7 +93,7 @@ export function sample(form: Form, size: number, random: Random, options: SpaceO
   const total = sizeOf(axes);
   const moved = new Map<number, number>();
   const found: Variant[] = [];
-  const tests = pointTests(family, form, fixedOf(options));
+  const tests = cheapFirst(pointTests(family, form, fixedOf(options)));
   const point = new Int32Array(axes.length);
   for (let i = 0; i < total && found.length < size; i++) {
     const j = i + Math.floor(random() * (total - i));

@@ -53,7 +53,7 @@ export function registerKernels(program: Command): void {
     .option('--json', 'print one JSON object', false)
     .action((name: string, options: SpaceOptions & { json: boolean }) =>
       asUsage(() => {
-        const { forms, ...family } = described(requireFamily(name), options);
+        const { forms, ...family } = described(requireFamily(name), options, true);
         process.stdout.write(options.json ? `${JSON.stringify({ family: family.name, forms })}\n` : spaceText({ ...family, forms }));
       }),
     );
@@ -89,9 +89,9 @@ interface SpaceOptions {
 }
 
 /** Throws a UsageError when the family has no form for the instruction set that was asked for. */
-function described(family: Family, { isa, capability }: SpaceOptions): FamilyDescription {
+function described(family: Family, { isa, capability }: SpaceOptions, exclusions = false): FamilyDescription {
   requireIsa(family, isa);
-  return describeFamily(family, isa === undefined ? ISAS : [isa], capability);
+  return describeFamily(family, isa === undefined ? ISAS : [isa], { exclusions, ...(capability === undefined ? {} : { capability }) });
 }
 
 function requireIsa(family: Family, isa: Isa | undefined): void {
@@ -113,7 +113,7 @@ function show(name: string, options: ShowOptions): void {
     process.stdout.write(options.json ? `${JSON.stringify({ id: kernelId(variant, family), source })}\n` : source);
     return;
   }
-  const description = described(family, options);
+  const description = described(family, options, options.reasons);
   process.stdout.write(options.json ? `${JSON.stringify(description)}\n` : showText(description, options));
 }
 

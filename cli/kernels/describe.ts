@@ -1,16 +1,27 @@
 /** What `griffin kernels list` and `show` print: families and their spaces, as objects (for --json) and as text. */
 import { formsOf } from '../../generator/forms.js';
 import { formId, kernelId, type Form } from '../../generator/ids.js';
-import { defaultVariant, describeSpace, type SpaceReport } from '../../generator/space.js';
+import { count, defaultVariant, describeSpace, rawSize, type Exclusion } from '../../generator/space.js';
 import { isasOf, isCpuIsa, targetOf } from '../../generator/targets.js';
 import type { AxisSpec, Family, Isa } from '../../generator/types.js';
 
-export interface FormDescription extends SpaceReport {
+export interface FormDescription {
   readonly id: string;
   readonly isa: Isa;
   readonly params: Readonly<Record<string, string>>;
   /** Kernel id of the default variant. */
   readonly default: string;
+  /** Points of the space before and after constraints. */
+  readonly raw: number;
+  readonly valid: number;
+  /** What each constraint takes; only where it was asked for, since counting it takes longer. */
+  readonly exclusions?: readonly Exclusion[];
+}
+
+export interface DescribeOptions {
+  /** Of a CUDA device (10 × major + minor), to count the spaces for. Absent: variants that fit every device. */
+  readonly capability?: number;
+  readonly exclusions?: boolean;
 }
 
 export interface FamilyDescription {
@@ -34,12 +45,8 @@ export interface TargetDescription {
   readonly constraints: readonly { readonly name: string; readonly reason: string }[];
 }
 
-/**
- * Describes a family for some instruction sets; those that it has no forms for are left out.
- *
- * @param capability of a CUDA device (10 × major + minor) to count the spaces for; absent: variants that fit every device
- */
-export function describeFamily(family: Family, isas: readonly Isa[], capability?: number): FamilyDescription {
+/** Describes a family for some instruction sets; those that it has no forms for are left out. */
+export function describeFamily(family: Family, isas: readonly Isa[], options: DescribeOptions = {}): FamilyDescription {
   return {
     name: family.name,
     summary: family.summary,
@@ -49,7 +56,7 @@ export function describeFamily(family: Family, isas: readonly Isa[], capability?
     tensors: family.tensors.map(({ name, role, optional, doc }) => ({ name, role, optional: optional ?? false, doc })),
     scalars: family.scalars.map(({ name, type, dynamic, doc }) => ({ name, type, dynamic: dynamic ?? false, doc })),
     targets: describeTargets(family, isas),
-    forms: formsOf(family, isas).map((form) => describeForm(form, family, capability)),
+    forms: formsOf(family, isas).map((form) => describeForm(form, family, options)),
   };
 }
 
@@ -63,13 +70,14 @@ function describeTargets(family: Family, wanted: readonly Isa[]): TargetDescript
   });
 }
 
-function describeForm(form: Form, family: Family, capability: number | undefined): FormDescription {
+function describeForm(form: Form, family: Family, { capability, exclusions = false }: DescribeOptions): FormDescription {
+  const options = { family, ...(capability === undefined || isCpuIsa(form.isa) ? {} : { capability }) };
   return {
     id: formId(form, family),
     isa: form.isa,
     params: form.params,
     default: kernelId(defaultVariant(form, { family }), family),
-    ...describeSpace(form, { family, ...(capability === undefined || isCpuIsa(form.isa) ? {} : { capability }) }),
+    ...(exclusions ? describeSpace(form, options) : { raw: rawSize(family, form.isa), valid: count(form, options) }),
   };
 }
 
@@ -124,7 +132,7 @@ export function spaceText(family: FamilyDescription): string {
 }
 
 function exclusionLine(form: FormDescription): string {
-  const parts = form.exclusions.map(({ name, excluded, alone }) => `${name} ${excluded} (${alone})`);
+  const parts = (form.exclusions ?? []).map(({ name, excluded, alone }) => `${name} ${excluded} (${alone})`);
   return `${form.id}: ${form.valid} of ${form.raw} valid${parts.length === 0 ? '' : `; ${parts.join(', ')}`}`;
 }
 
