@@ -6,7 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../runtime/paths.js';
 
 const ROOT = packageRoot();
-const STAGE = join(ROOT, 'dist-bundle', 'griffin-kernels-linux-x64');
+// Outside the checkout, whose node_modules would lend what the bundle forgot.
+const elsewhere = mkdtempSync(join(tmpdir(), 'griffin-bundle-'));
+const STAGE = join(elsewhere, 'out', 'griffin-kernels-linux-x64');
+afterAll(() => rmSync(elsewhere, { recursive: true, force: true }));
 const folder = (name: string): string => new URL(`../../scripts/bundle/${name}`, import.meta.url).href;
 
 interface Needed {
@@ -51,7 +54,6 @@ describe('imported packages', () => {
 
 // The bundle is what a machine without Node gets, so that is how it is run: nothing of this environment, another folder, through a link.
 describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the bundle', () => {
-  const elsewhere = mkdtempSync(join(tmpdir(), 'griffin-bundle-'));
   const link = join(elsewhere, 'gk');
   const bundled = (args: readonly string[], environment: Readonly<Record<string, string>> = {}, program = link): { code: number | null; stdout: string; stderr: string } => {
     const { status, stdout, stderr } = spawnSync(program, args, { cwd: elsewhere, encoding: 'utf8', env: { PATH: '/bin:/usr/bin', HOME: elsewhere, ...environment } });
@@ -59,10 +61,9 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the bund
   };
 
   beforeAll(() => {
-    execFileSync(process.execPath, [join(ROOT, 'scripts', 'bundle.mjs'), '--no-archive'], { stdio: 'pipe' });
+    execFileSync(process.execPath, [join(ROOT, 'scripts', 'bundle.mjs'), '--no-archive', '--out', join(elsewhere, 'out')], { stdio: 'pipe' });
     symlinkSync(join(STAGE, 'griffin'), link);
   }, 300_000);
-  afterAll(() => rmSync(elsewhere, { recursive: true, force: true }));
 
   it('brings neither TypeScript nor build tools along', () => {
     const packages = readdirSync(join(STAGE, 'node_modules'));
