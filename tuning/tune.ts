@@ -64,6 +64,7 @@ export interface TuneParts {
 }
 
 const DEFAULT_BUDGET_MS = 30_000;
+const EMULATED_LIMIT_MS = 300_000;
 
 /**
  * Tunes and writes the library. Resolves with the report, also after an abort (`interrupted: true`). Throws UsageError (options),
@@ -196,7 +197,8 @@ function partsOf(options: TuneOptions): TuneParts {
     problems: (config, isa) => modelProblems(config, { isa, ...(options.density === undefined ? {} : { density: options.density }) }),
     clock: { now: () => performance.now() },
     today: () => new Date(),
-    candidateLimitMs: Math.min(20_000, Math.max(4_000, budgetMs / 6)),
+    // Nothing is hung on the emulated device because it is slow.
+    candidateLimitMs: options.device?.startsWith('emulated') === true ? EMULATED_LIMIT_MS : Math.min(20_000, Math.max(4_000, budgetMs / 6)),
     ...options.parts,
   };
 }
