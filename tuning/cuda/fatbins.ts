@@ -6,11 +6,12 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CAPABILITIES } from '../../generator/capabilities.js';
+import { GeneratorError } from '../../generator/errors.js';
 import { FAMILIES } from '../../generator/families/index.js';
 import { parseKernelId, symbolOfId } from '../../generator/ids.js';
 import { isCudaIsa } from '../../generator/targets.js';
-import type { Family } from '../../generator/types.js';
-import { CompilerError, GriffinError } from '../../runtime/errors.js';
+import type { Family, Variant } from '../../generator/types.js';
+import { CompilerError, GriffinError, LibraryError } from '../../runtime/errors.js';
 import { fatbinDirectory, fatbinIndexSchema, FATBIN_INDEX_SCHEMA, readFatbinIndex, type Fatbin, type FatbinIndex } from '../../runtime/library/fatbins.js';
 import { generatedDirectory } from '../../runtime/library/manifest.js';
 import { makeDirectory, packageRoot } from '../../runtime/paths.js';
@@ -287,9 +288,18 @@ function entryProblems(id: string, capability: number, entries: Readonly<Record<
 }
 
 function maySpill(id: string, capability: number, families: readonly Family[]): boolean {
-  const { isa, params, axes, family } = parseKernelId(id, families);
+  const { isa, params, axes, family } = parsed(id, families);
   const cuda = families.find(({ name }) => name === family)?.cuda;
   return isCudaIsa(isa) && cuda?.maySpill?.({ isa, params, axes, capability }) === true;
+}
+
+function parsed(id: string, families: readonly Family[]): Variant {
+  try {
+    return parseKernelId(id, families);
+  } catch (error) {
+    if (!(error instanceof GeneratorError)) throw error;
+    throw new LibraryError(`the default sources are not of today's families: ${error.message}`, { remedy: 'npm run generate', cause: error });
+  }
 }
 
 /** The cache holds one generation. */

@@ -84,6 +84,11 @@ describe('compileFatbins', () => {
     expect(family?.problems.filter((line) => line.includes('spills'))).toHaveLength(2);
   });
 
+  it('refuses spilling sources whose kernels the families do not know', async () => {
+    const stale = compileFatbins({ ...bench(stats(24)).options, families: [other] });
+    await expect(stale).rejects.toThrow(/not of today's families: unknown kernel family "tiny_scale"[^]*try: npm run generate/);
+  });
+
   it('reports a kernel of which the compiler said nothing', async () => {
     const [family] = (await compileFatbins(bench(TINY_CUDA_TEMPLATE).options)).families;
     expect(family?.problems[0]).toBe('tiny_scale__f32__sm80__threads64 on compute capability 8: the compiler reports no entry of this kernel');
