@@ -38,7 +38,7 @@ CUresult load(const char* name, CUmodule* handle, const void* image, const std::
     forbidDuringCapture(driver);
     require(!driver.injections.due(Injection::kModule), CUDA_ERROR_NO_BINARY_FOR_GPU, "injected: the module was refused");
     try {
-      const auto module = loadModule(image, context->settings.machine.limits.capability);
+      const auto module = loadModule(image, context->settings.machine);
       module->context = context;
       *handle = driver.modules.add(module);
     } catch (const Failure& failure) {

@@ -58,7 +58,8 @@ const gk_emu_kernel* infoOf(const Module& module, const std::string& entry) {
   return static_cast<const gk_emu_kernel*>(dlsym(module.library, (entry + kInfoSuffix).c_str()));
 }
 
-void checkKernels(const Module& module, int capability) {
+void checkKernels(const Module& module, const gk_emu::Config& device) {
+  const int capability = device.limits.capability;
   for (const auto& object : module.image.objects) {
     const std::string& symbol = object.first;
     const size_t suffix = std::strlen(kInfoSuffix);
@@ -74,6 +75,9 @@ void checkKernels(const Module& module, int capability) {
       throw Failure{CUDA_ERROR_NO_BINARY_FOR_GPU, entry + ": built for compute capability " + std::to_string(info->capability) +
                                                       ", the device has " + std::to_string(capability)};
     }
+    if (device.checked && info->checked == 0) {
+      throw Failure{CUDA_ERROR_NO_BINARY_FOR_GPU, entry + ": compiled without checks, but the device is set to check (checked=1)"};
+    }
   }
 }
 
@@ -83,14 +87,14 @@ Module::~Module() {
   if (library != nullptr) dlclose(library);
 }
 
-std::shared_ptr<Module> loadModule(const void* image, int capability) {
+std::shared_ptr<Module> loadModule(const void* image, const gk_emu::Config& device) {
   auto module = std::make_shared<Module>();
   module->image = readElfImage(image);
   module->library = openBytes(image, module->image.bytes);
   const auto bind = reinterpret_cast<int (*)(const gk_emu_table*)>(dlsym(module->library, "gk_emu_bind"));
   require(bind != nullptr, CUDA_ERROR_NO_BINARY_FOR_GPU, "the shared object is no emulated module: it has no gk_emu_bind");
   require(bind(&gk_emu::engine_table()) == 0, CUDA_ERROR_NO_BINARY_FOR_GPU, "the module was built for another version of the emulation");
-  checkKernels(*module, capability);
+  checkKernels(*module, device);
   return module;
 }
 

@@ -8,10 +8,10 @@
 
 namespace gk_emu_driver {
 
-// Loads the module whose file begins at `image` for a device of that capability. Throws Failure: what readElfImage throws,
-// CUDA_ERROR_SHARED_OBJECT_INIT_FAILED when it cannot be loaded, CUDA_ERROR_NO_BINARY_FOR_GPU when it is no emulated module or holds kernels of a
-// capability that the device does not have.
-std::shared_ptr<Module> loadModule(const void* image, int capability);
+// Loads the module whose file begins at `image` for a device of those settings. Throws Failure: what readElfImage throws,
+// CUDA_ERROR_SHARED_OBJECT_INIT_FAILED when it cannot be loaded, CUDA_ERROR_NO_BINARY_FOR_GPU when it is no emulated module, holds kernels of a
+// capability that the device does not have, or was compiled without the checks that the device makes.
+std::shared_ptr<Module> loadModule(const void* image, const gk_emu::Config& device);
 
 // The kernel of that name. Throws Failure (CUDA_ERROR_NOT_FOUND).
 std::shared_ptr<Function> findFunction(const std::shared_ptr<Module>& module, const std::string& name, const gk_emu::Limits& limits);
