@@ -163,7 +163,8 @@ void Gpu::start(std::unique_ptr<Job> job) {
   settle(std::move(job));
 }
 
-void Gpu::fail_all(const Failure& failure) {
+// By value: the failure may be that of a job which this settles, and a settled job may be gone.
+void Gpu::fail_all(Failure failure) {
   while (!in_flight_.empty()) {
     std::unique_ptr<Job> job = std::move(in_flight_.front());
     in_flight_.pop_front();

@@ -100,7 +100,7 @@ class Gpu {
   std::unique_ptr<Job> take();
   void start(std::unique_ptr<Job> job);
   bool reap();
-  void fail_all(const Failure& failure);
+  void fail_all(Failure failure);
   void check_watchdog();
   void rest(bool listen);
   void wind_down();
