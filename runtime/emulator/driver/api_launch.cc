@@ -149,7 +149,8 @@ CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction han
     if (dynamicShared > static_cast<size_t>(launched.function->most_dynamic_shared)) return CUDA_SUCCESS;
     const uint32_t threads = (static_cast<uint32_t>(blockSize) + 31) / 32 * 32;
     const uint32_t shared = static_cast<uint32_t>(dynamicShared) + kReservedShared;
-    *blocks = static_cast<int>(std::min({limits.threads_multiprocessor / threads, limits.blocks_multiprocessor, limits.shared_multiprocessor / shared}));
+    const uint32_t by_threads = limits.threads_multiprocessor / threads, by_shared = limits.shared_multiprocessor / shared;
+    *blocks = static_cast<int>(std::min({by_threads, limits.blocks_multiprocessor, by_shared}));
     return CUDA_SUCCESS;
   });
 }

@@ -178,7 +178,8 @@ CUresult cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D* copy, CUstream stream) {
     work.rows = copy->Height;
     work.to_pitch = copy->dstPitch == 0 ? copy->WidthInBytes : copy->dstPitch;
     work.from_pitch = copy->srcPitch == 0 ? copy->WidthInBytes : copy->srcPitch;
-    requireArgument(copy->dstXInBytes + work.bytes <= work.to_pitch && copy->srcXInBytes + work.bytes <= work.from_pitch, "a row is longer than the pitch");
+    const bool fits = copy->dstXInBytes + work.bytes <= work.to_pitch && copy->srcXInBytes + work.bytes <= work.from_pitch;
+    requireArgument(fits, "a row is longer than the pitch");
     const size_t to_offset = copy->dstY * work.to_pitch + copy->dstXInBytes, from_offset = copy->srcY * work.from_pitch + copy->srcXInBytes;
     if (copy->dstMemoryType == CU_MEMORYTYPE_DEVICE) {
       work.to = devicePlace(driver, *use.context, copy->dstDevice + to_offset, work.toExtent(), true);

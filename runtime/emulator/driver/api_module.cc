@@ -141,8 +141,8 @@ CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, i
     switch (attribute) {
       case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
         if (value < 0 || static_cast<uint32_t>(value) > limits.shared_block) {
-          throw Failure{CUDA_ERROR_INVALID_VALUE, std::to_string(value) + " bytes of dynamic shared memory for " + use.function->name + ": a block has at most " +
-                                                      std::to_string(limits.shared_block)};
+          throw Failure{CUDA_ERROR_INVALID_VALUE, std::to_string(value) + " bytes of dynamic shared memory for " + use.function->name +
+                                                      ": a block has at most " + std::to_string(limits.shared_block)};
         }
         use.function->most_dynamic_shared = value;
         return CUDA_SUCCESS;

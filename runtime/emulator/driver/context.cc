@@ -18,7 +18,11 @@ size_t roundUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * u
 }  // namespace
 
 Context::Context(int ordinal, const Settings& settings, std::mutex& lock)
-    : ordinal(ordinal), settings(settings), lock_(lock), machine_(std::make_unique<gk_emu::Machine>(settings.machine)), random_(settings.machine.seed) {}
+    : ordinal(ordinal),
+      settings(settings),
+      lock_(lock),
+      machine_(std::make_unique<gk_emu::Machine>(settings.machine)),
+      random_(settings.machine.seed) {}
 
 std::shared_ptr<Context> Context::create(int ordinal, const Settings& settings, std::mutex& lock) {
   std::shared_ptr<Context> context(new Context(ordinal, settings, lock));

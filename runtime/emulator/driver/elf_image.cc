@@ -60,7 +60,7 @@ ElfImage readElfImage(const void* start) {
   if (header.e_machine == kCudaMachine) refuse(CUDA_ERROR_NO_BINARY_FOR_GPU, "a cubin for real GPUs");
   if (header.e_machine != kMachine) refuse(CUDA_ERROR_NO_BINARY_FOR_GPU, "a shared object of another machine type");
   if (header.e_type != ET_DYN) refuse(CUDA_ERROR_INVALID_IMAGE, "an ELF file, but not a shared object");
-  if (header.e_phentsize != sizeof(Elf64_Phdr) || (header.e_shnum != 0 && header.e_shentsize != sizeof(Elf64_Shdr))) {
+  if (header.e_phentsize != sizeof(Elf64_Phdr) || (header.e_shnum != 0 && (header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shstrndx >= header.e_shnum))) {
     refuse(CUDA_ERROR_INVALID_IMAGE, "a damaged shared object (size of headers)");
   }
 

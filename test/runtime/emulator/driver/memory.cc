@@ -143,6 +143,19 @@ CASE(rectangles, "copies of rectangles") {
       CHECK(found[y * 16 + x] == (inside ? source[(y - 1) * 6 + 1 + x - 2] : 0));
     }
   }
+  CUDA_MEMCPY2D back{};  // the same rectangle, packed
+  unsigned char packed[9];
+  back.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+  back.srcDevice = a;
+  back.srcPitch = 16;
+  back.srcXInBytes = 2;
+  back.srcY = 1;
+  back.dstMemoryType = CU_MEMORYTYPE_HOST;
+  back.dstHost = packed;
+  back.WidthInBytes = 3;
+  back.Height = 3;
+  OK(cuMemcpy2DAsync_v2(&back, nullptr));
+  for (int i = 0; i < 9; i++) CHECK(packed[i] == source[i / 3 * 6 + 1 + i % 3]);
   copy.Height = 4;  // one row past the end
   EXPECT(cuMemcpy2DAsync_v2(&copy, nullptr), CUDA_ERROR_INVALID_VALUE);
   copy.Height = 3;

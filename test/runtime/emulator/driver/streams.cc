@@ -81,9 +81,42 @@ CASE(defaultStream, "the default stream and blocking streams wait for each other
   EXPECT(cuStreamQuery(CU_STREAM_LEGACY), CUDA_ERROR_NOT_READY);
 }
 
-CASE(order, "streams without an event between them run in any order, with one in order") {
-  // Reverse: of what is ready, the newest stream's work goes first; so without the event, the copy would be first. A pinned word is
-  // read when the copy runs, so the first stream is kept busy with enough work to be behind.
+CASE(anyOrder, "streams without an event between them run in the order of the schedule") {
+  const struct {
+    const char* settings;
+    int expected;
+  } rows[] = {{"devices=2;schedule=forward", 2}, {"devices=2;schedule=reverse", 1}};
+  for (const auto& row : rows) {
+    Gpu gpu(row.settings);
+    const CUdeviceptr word = allocate(4);
+    CUstream streams[2] = {createStream(), createStream()};
+    // The gate: an event of a second device, behind a kernel that ends when that device is released.
+    CUcontext other = nullptr;
+    OK(cuDevicePrimaryCtxRetain(&other, 1));
+    OK(cuCtxSetCurrent(other));
+    {
+      Adder adder;
+      CUstream gate = createStream();
+      CUevent opened = createEvent();
+      OK(gkEmulatedInject("hang@1"));
+      EXPECT_LAUNCH(Launch(1, 32, gate).run(adder.add, adder.params(1)), CUDA_SUCCESS);
+      OK(cuEventRecord(opened, gate));
+      OK(cuCtxSetCurrent(gpu.context));
+      for (unsigned int i = 0; i < 2; i++) {
+        OK(cuStreamWaitEvent(streams[i], opened, 0));
+        OK(cuMemsetD32Async(word, i + 1, 1, streams[i]));
+        EXPECT(cuStreamQuery(streams[i]), CUDA_ERROR_NOT_READY);
+      }
+    }
+    OK(cuDevicePrimaryCtxRelease_v2(1));
+    int found = 0;
+    for (CUstream stream : streams) OK(cuStreamSynchronize(stream));
+    OK(cuMemcpyDtoH_v2(&found, word, 4));
+    CHECK(found == row.expected);
+  }
+}
+
+CASE(order, "streams with an event between them run in its order, whatever the schedule") {
   for (const char* schedule : {"schedule=forward", "schedule=reverse", "schedule=random;seed=3"}) {
     Gpu gpu(schedule);
     const size_t bytes = 8 << 20;
