@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { emulatedStatistics, injectEmulatedFault } from '../../runtime/device/cuda-driver.js';
-import { DeviceError } from '../../runtime/errors.js';
+import { DeviceError, GriffinError } from '../../runtime/errors.js';
 import { loadModel, type Model } from '../../runtime/index.js';
 import { packageRoot } from '../../runtime/paths.js';
 import { temporaryDirectories } from '../support/temp-dir.js';
@@ -14,7 +14,7 @@ import { writeCheckpoint } from '../support/write-checkpoint.js';
 
 const freshDir = temporaryDirectories('model-on-gpu');
 const library = join(packageRoot(), 'test', 'fixtures', 'no-library');
-const rounds = process.env['GRIFFIN_TEST_FULL'] === '1' ? 1000 : 60;
+const rounds = process.env['GRIFFIN_TEST_FULL'] === '1' ? 1000 : 100;
 
 function smallModel(): string {
   const dir = freshDir();
@@ -46,16 +46,25 @@ describe.each(['emulated:fast', 'emulated:fast,eager'])('%s', (device) => {
     expect((await generate(again)).tokenIds).toEqual(healthy.tokenIds);
   });
 
-  it.each(['alloc@1', 'alloc@3', 'module@1', 'memcpy@1'])('%s while loading is a typed error; nothing is left', async (fault) => {
+  it.each(['module@1', 'memcpy@1'])('%s while loading is a typed error; nothing is left', async (fault) => {
     const dir = smallModel();
     injectEmulatedFault(fault);
     const loaded = load(dir, device).then(async (model) => {
       await using open = model;
       await generate(open);
     });
-    await expect(loaded).rejects.toThrow(/./);
-    await expect(loaded).rejects.toHaveProperty('remedy');
+    await expect(loaded).rejects.toThrow(GriffinError);
     injectEmulatedFault('none');
+    expectNothingLeft();
+  });
+
+  it.each(['alloc@1', 'alloc@3'])('%s is overcome: cached memory goes back to the driver, and the second attempt succeeds', async (fault) => {
+    const dir = smallModel();
+    injectEmulatedFault(fault);
+    {
+      await using model = await load(dir, device);
+      expect((await generate(model)).tokenIds).toHaveLength(4);
+    }
     expectNothingLeft();
   });
 });
