@@ -900,6 +900,49 @@ export function fillRandom(plan: PlanRecorder, kernel: Kernel, tensors: FillRand
   plan.step(kernel, fillRandomArgs(tensors, scalars, options));
 }
 
+/** Tensors of `split_bf16`: high[i] = bf16(x[i]); low[i] = bf16(x[i] − high[i]), 0 where high[i] is not finite */
+export interface SplitBf16Tensors {
+  /** input: [n] */
+  readonly x: DeviceBuffer;
+  /** output: [n] nearest bf16 */
+  readonly high: DeviceBuffer;
+  /** output: [n] nearest bf16 of what is left */
+  readonly low: DeviceBuffer;
+}
+
+/** Scalars of `split_bf16`. */
+export interface SplitBf16Scalars {
+  /** numbers */
+  readonly n: number;
+}
+
+/** How a step of `split_bf16` is recorded. */
+export interface SplitBf16Options {
+  /** For profiles and error messages. */
+  readonly label?: string;
+  /** Largest values of dynamic scalars; by default their value when the step is recorded. They size the workspace. */
+  readonly maxInts?: Readonly<Record<string, never>>;
+}
+
+/** Arguments of `split_bf16` in launch order. */
+export function splitBf16Args(tensors: SplitBf16Tensors, scalars: SplitBf16Scalars, options: SplitBf16Options = {}): StepArgs {
+  return {
+    buffers: [tensors.x, tensors.high, tensors.low],
+    ints: [scalars.n],
+    floats: [],
+    ...(options.label === undefined ? {} : { label: options.label }),
+  };
+}
+
+/**
+ * Splits f32 numbers into two bf16 numbers whose sum is within 2⁻¹⁷ of them.
+ *
+ *     high[i] = bf16(x[i]); low[i] = bf16(x[i] − high[i]), 0 where high[i] is not finite
+ */
+export function splitBf16(plan: PlanRecorder, kernel: Kernel, tensors: SplitBf16Tensors, scalars: SplitBf16Scalars, options: SplitBf16Options = {}): void {
+  plan.step(kernel, splitBf16Args(tensors, scalars, options));
+}
+
 /** Tensors of `probe_read`: sink[u] = Σ source[i], i in the u-th stretch of 65536 */
 export interface ProbeReadTensors {
   /** input: [n] */
@@ -1101,6 +1144,13 @@ export const FAMILIES = {
     tensors: ['target'],
     ints: ['n', 'first_low', 'first_high', 'seed_low', 'seed_high'],
     floats: ['scale'],
+    dynamic: [],
+  },
+  split_bf16: {
+    params: [],
+    tensors: ['x', 'high', 'low'],
+    ints: ['n'],
+    floats: [],
     dynamic: [],
   },
   probe_read: {

@@ -17,6 +17,7 @@ import { rmsNorm } from './rms_norm.js';
 import { ropeKvWrite } from './rope_kv_write.js';
 import { sample } from './sample.js';
 import { selectTopk } from './select_topk.js';
+import { splitBf16 } from './split_bf16.js';
 import { transpose } from './transpose.js';
 
 /** Every kernel family, in the order of docs/design.md. A new family is one module beside this file and one line here. */
@@ -38,6 +39,7 @@ export const FAMILIES: readonly Family[] = [
   sample,
   transpose,
   fillRandom,
+  splitBf16,
   probeRead,
   probeFma,
 ];
