@@ -61,7 +61,7 @@ export function emulatorRunner(): string {
   const sources = readdirSync(engine).filter((name) => /\.(cc|S)$/.test(name)).map((name) => join(engine, name));
   const main = join(emulator, 'tools', 'emu_run.cc');
   return built('emu_run', '', [...textsIn(engine, include), readFileSync(main, 'utf8')], (target) =>
-    run('g++', ['-std=c++17', '-O2', '-g', '-pthread', `-I${engine}`, `-I${include}`, `-I${emulator}`, main, ...sources, '-ldl', '-o', target]),
+    run('g++', ['-std=c++17', '-O2', '-pthread', `-I${engine}`, `-I${include}`, `-I${emulator}`, main, ...sources, '-ldl', '-o', target]),
   );
 }
 
@@ -73,7 +73,7 @@ export function emulatedModule(family: Family, variants: readonly CudaVariant[],
   return built(`${family.name}-${checked ? 'checked' : 'fast'}`, '.so', [text, ...flags, ...textsIn(include)], (target) => {
     const object = target.replace(/\.so$/, '.o');
     try {
-      run('g++', [...flags, ...(checked ? ['-fsanitize=thread', '-g1'] : []), '-c', '-x', 'c++', '-', '-o', object], text);
+      run('g++', [...flags, ...(checked ? ['-fsanitize=thread,alignment'] : []), '-c', '-x', 'c++', '-', '-o', object], text);
       run('g++', ['-shared', object, '-o', target]);
     } finally {
       rmSync(object, { force: true });
