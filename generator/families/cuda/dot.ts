@@ -32,7 +32,7 @@ const EXCHANGE_BYTES = 32 * 1024;
 const TILE_BYTES = 512;
 
 export const DOT_AXES: readonly AxisSpec[] = [
-  { name: 'form', values: [0, 1, 2, 3], doc: '0: fused multiply-adds, a warp per few weight rows; 1: tensor cores, 16 weight rows by 8 rows of x; 2: form 0 where at most 4 rows of x are launched, else form 1; 3: bulk copies into a ring per warp (9.0)' },
+  { name: 'form', values: [0, 1, 2, 3], doc: '0: fused multiply-adds, a warp per few weight rows; 1: tensor cores, 16 weight rows by 8 rows of x; 2: form 0 where at most 2 rows of x are launched, else form 1; 3: bulk copies into a ring per warp (9.0)' },
   { name: 'warps', values: [2, 4, 8, 16], doc: 'warps per block; more share one staging of x, fewer balance multiprocessors better' },
   { name: 'items', values: [1, 2, 4], doc: 'form 0: outputs per warp, 2 use each load of x twice; form 1: tiles of 16 weight rows per block, likewise; form 3: KiB of a weight row per copy' },
   { name: 'loads', values: [4, 8, 16], doc: '16-byte loads per thread issued before the first is used, 8 of 1024 threads are 128 KiB in flight; form 3: copies in the ring of a warp' },
@@ -57,9 +57,12 @@ function phasesOf(axes: AxisValues): readonly DotPhase[] {
   return [...(usesRows(axes) ? (['rows'] as const) : []), ...(usesTiles(axes) ? (['tiles'] as const) : [])];
 }
 
+/** Most rows of x that the form `both` multiplies on the ordinary cores: 4 would cost one row a block's worth of registers. */
+const ROWS_OF_BOTH = 2;
+
 /** Most rows of x per pass of a phase. */
 function phaseRows(axes: AxisValues, phase: DotPhase): number {
-  return phase === 'rows' && formOf(axes) === DOT_FORMS.both ? 4 : axis(axes, 'rows');
+  return phase === 'rows' && formOf(axes) === DOT_FORMS.both ? ROWS_OF_BOTH : axis(axes, 'rows');
 }
 
 /** Elements of a 16-byte load. */
@@ -104,11 +107,11 @@ export function dotRegisters(context: Context, phase: DotPhase): number {
   const rows = phaseRows(axes, phase);
   switch (phase) {
     case 'rows':
-      return roundUp(loads + lines * (rows + 2) + Math.min(8, 4 * rows) + 24, 8);
+      return roundUp(loads + lines * (rows + 2) + Math.min(8, 4 * rows) + 24 + (axis(axes, 'waves') > 0 ? 8 : 0) + (axis(axes, 'split') > 1 ? 8 : 0), 8);
     case 'tiles': {
       const tiles = axis(axes, 'items');
       const weights = { bf16: 0, f16: 16, f32: 16 }[dtypeParam(params)] * tiles;
-      return roundUp(loads + (tiles * rows) / 2 + 4 * tiles + weights + 48, 8);
+      return roundUp(loads + (tiles * rows) / 2 + 4 * tiles + weights + 52, 8);
     }
     case 'bulk':
       return roundUp(partsOf(params) * rows + 64, 8);
@@ -284,7 +287,7 @@ function phaseShared(context: Context, phase: DotPhase, names: DotNames): Expr {
 }
 
 /**
- * One phase, or for form `both` the one of two whose grid is not zero: up to 4 rows of x `rows`, beyond `tiles` (which takes fewer rows too: a dynamic number
+ * One phase, or for form `both` the one of two whose grid is not zero: up to ROWS_OF_BOTH rows of x `rows`, beyond `tiles` (which takes fewer rows too: a dynamic number
  * of rows counts with its largest value).
  */
 export function dotLaunch(context: VariantContext<CudaIsa>, names: DotNames): CudaLaunch {

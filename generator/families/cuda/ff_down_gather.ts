@@ -11,7 +11,7 @@ type Phase = 'rows' | 'tiles';
 export const DOWN_FORMS = { rows: 0, tiles: 1, both: 2 } as const;
 
 const AXES: readonly AxisSpec[] = [
-  { name: 'form', values: [0, 1, 2], doc: '0: fused multiply-adds, a thread per 16 bytes of columns; 1: tensor cores, for batches; 2: form 0 where at most 4 rows of h are launched, else form 1' },
+  { name: 'form', values: [0, 1, 2], doc: '0: fused multiply-adds, a thread per 16 bytes of columns; 1: tensor cores, for batches; 2: form 0 where at most 2 rows of h are launched, else form 1' },
   { name: 'threads', values: [128, 256, 512], doc: 'threads per block' },
   { name: 'tile', values: [64, 128, 256, 512, 1024], doc: 'columns of a block: 256 of bf16 read 512 bytes of each neuron, wider tiles leave more threads to columns and fewer to neurons' },
   { name: 'slices', values: [1, 2, 4, 8, 16, 32, 64], doc: 'contiguous slices of the selection, a block each: more fill the device, each costs a write and a read of its share of y' },
@@ -27,8 +27,11 @@ const usesRows = (axes: AxisValues): boolean => formOf(axes) !== DOWN_FORMS.tile
 const usesTiles = (axes: AxisValues): boolean => formOf(axes) !== DOWN_FORMS.rows;
 const phasesOf = (axes: AxisValues): readonly Phase[] => [...(usesRows(axes) ? (['rows'] as const) : []), ...(usesTiles(axes) ? (['tiles'] as const) : [])];
 
+/** Most rows of h that the form `both` multiplies on the ordinary cores: 4 would cost one row a block's worth of registers. */
+const ROWS_OF_BOTH = 2;
+
 /** Most rows of h per pass of a phase. */
-const phaseRows = (axes: AxisValues, phase: Phase): number => (phase === 'rows' && formOf(axes) === DOWN_FORMS.both ? 4 : axis(axes, 'rows'));
+const phaseRows = (axes: AxisValues, phase: Phase): number => (phase === 'rows' && formOf(axes) === DOWN_FORMS.both ? ROWS_OF_BOTH : axis(axes, 'rows'));
 
 /** bf16 parts of h on the tensor cores: exact, since the bound of a sum has no room for fewer. */
 const TERMS = 3;
@@ -74,7 +77,8 @@ export function downRegisters({ params, axes }: Context, phase: Phase): number {
   const loads = 4 * axis(axes, 'loads') * axis(axes, 'buffers');
   const rows = phaseRows(axes, phase);
   if (phase === 'rows') return roundUp(loads + vectorOf(params) * rows + 4 * rows + 28, 8);
-  return roundUp(loads + (vectorOf(params) * rows) / 2 + 4 * vectorOf(params) + 40, 8);
+  const conversion = dtypeParam(params) === 'bf16' ? 24 : 40;
+  return roundUp(loads + (vectorOf(params) * rows) / 2 + 32 + conversion, 8);
 }
 
 function minBlocks(context: Context, phase: Phase): number {
