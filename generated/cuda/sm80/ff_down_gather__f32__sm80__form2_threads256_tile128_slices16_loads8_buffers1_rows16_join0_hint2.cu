@@ -320,11 +320,6 @@ GK_DEVICE void downRows(const Params& params) {
   const int rowCount = rows(params);
   for (int row = 0; row < rowCount;) {
     if (row > 0) stagedFrom = -1;
-    if (rowCount - row > 2) {
-      downPass<4>(params, share, batch, neurons, h, stagedFrom, row, rowCount, column);
-      row += 4;
-      continue;
-    }
     if (rowCount - row > 1) {
       downPass<2>(params, share, batch, neurons, h, stagedFrom, row, rowCount, column);
       row += 2;
@@ -337,7 +332,7 @@ GK_DEVICE void downRows(const Params& params) {
   joinSlices(params, share, rowCount);
 }
 
-GK_KERNEL(gk_ff_down_gather__f32__sm80__form2_threads256_tile128_slices16_loads8_buffers1_rows16_join0_hint2__rows, Params, kThreads, 2) {
+GK_KERNEL(gk_ff_down_gather__f32__sm80__form2_threads256_tile128_slices16_loads8_buffers1_rows16_join0_hint2__rows, Params, kThreads, 3) {
   if (wide(params)) downRows(params);
   else downAnySize(params);
 }
@@ -550,4 +545,4 @@ GK_KERNEL(gk_ff_down_gather__f32__sm80__form2_threads256_tile128_slices16_loads8
 
 }  // namespace gk_ff_down_gather__f32__sm80__form2_threads256_tile128_slices16_loads8_buffers1_rows16_join0_hint2_ns
 
-GK_TEXT(gk_meta_ff_down_gather__f32__sm80__form2_threads256_tile128_slices16_loads8_buffers1_rows16_join0_hint2, "{\"abi\":1,\"id\":\"ff_down_gather__f32__sm80__form2_threads256_tile128_slices16_loads8_buffers1_rows16_join0_hint2\",\"isa\":\"sm80\",\"tensors\":6,\"ints\":[\"rows\",\"hidden\",\"intermediate\",\"k\"],\"dynamic\":[\"rows\",\"k\"],\"floats\":[],\"paramBytes\":96,\"phases\":[{\"entry\":\"gk_ff_down_gather__f32__sm80__form2_threads256_tile128_slices16_loads8_buffers1_rows16_join0_hint2__rows\",\"grid\":[\"ceilDiv(hidden, 128) * 16 * (1 - min(max(rows - 4, 0), 1))\",\"1\",\"1\"],\"block\":256,\"shared\":\"20736\",\"cluster\":1},{\"entry\":\"gk_ff_down_gather__f32__sm80__form2_threads256_tile128_slices16_loads8_buffers1_rows16_join0_hint2__tiles\",\"grid\":[\"ceilDiv(hidden, 128) * 16 * min(max(rows - 4, 0), 1)\",\"1\",\"1\"],\"block\":256,\"shared\":\"18432\",\"cluster\":1}],\"workspace\":\"rows * hidden * 64\",\"counters\":\"ceilDiv(hidden, 128)\"}");
+GK_TEXT(gk_meta_ff_down_gather__f32__sm80__form2_threads256_tile128_slices16_loads8_buffers1_rows16_join0_hint2, "{\"abi\":1,\"id\":\"ff_down_gather__f32__sm80__form2_threads256_tile128_slices16_loads8_buffers1_rows16_join0_hint2\",\"isa\":\"sm80\",\"tensors\":6,\"ints\":[\"rows\",\"hidden\",\"intermediate\",\"k\"],\"dynamic\":[\"rows\",\"k\"],\"floats\":[],\"paramBytes\":96,\"phases\":[{\"entry\":\"gk_ff_down_gather__f32__sm80__form2_threads256_tile128_slices16_loads8_buffers1_rows16_join0_hint2__rows\",\"grid\":[\"ceilDiv(hidden, 128) * 16 * (1 - min(max(rows - 2, 0), 1))\",\"1\",\"1\"],\"block\":256,\"shared\":\"12416\",\"cluster\":1},{\"entry\":\"gk_ff_down_gather__f32__sm80__form2_threads256_tile128_slices16_loads8_buffers1_rows16_join0_hint2__tiles\",\"grid\":[\"ceilDiv(hidden, 128) * 16 * min(max(rows - 2, 0), 1)\",\"1\",\"1\"],\"block\":256,\"shared\":\"18432\",\"cluster\":1}],\"workspace\":\"rows * hidden * 64\",\"counters\":\"ceilDiv(hidden, 128)\"}");

@@ -80,7 +80,7 @@ GK_DEVICE void finish(const Params& params, int i, int neuron, int row, const fl
 constexpr int kWarps = 8;
 constexpr int kThreads = 32 * kWarps;
 constexpr int kHint = 2;
-constexpr int kWarpSpan = 32 * kVec;  // columns of 16 bytes of every lane
+[[maybe_unused]] constexpr int kWarpSpan = 32 * kVec;  // columns of 16 bytes of every lane
 [[maybe_unused]] constexpr int kBuffers = 1;  // batches of loads in registers: with 2 the next is on its way while one is multiplied
 
 GK_DEVICE bool aligned16(const void* p) { return (reinterpret_cast<size_t>(p) & 15) == 0; }
@@ -118,7 +118,7 @@ constexpr int kItems = 1;        // items per warp
 constexpr int kLines = kItems * kParts;       // weight rows per warp
 constexpr int kSteps = 8 / kLines;
 constexpr int kSplit = 1;        // warps that share the columns of a row
-constexpr int kRows = 4;          // most rows of x per pass over the weights
+constexpr int kRows = 2;          // most rows of x per pass over the weights
 constexpr int kSpan = kWarpSpan * kSteps;     // columns of one batch of a warp
 constexpr int kBatch = kSpan * kSplit;        // columns of one batch of the warps that share a row
 constexpr int kBlockItems = kWarps / kSplit * kItems;
@@ -330,11 +330,6 @@ GK_DEVICE void dotRows(const Params& params) {
     const bool lastTask = task + int(gridDim.x) >= tasks;
     for (int row = 0; row < rowCount;) {
       if (row > 0) loadBatch(batch, lines, own, n);
-      if (rowCount - row > 2) {
-        dotPass<4>(params, lines, batch, staged, stagedRow, first, row, rowCount, lastTask && rowCount - row <= 4);
-        row += 4;
-        continue;
-      }
       if (rowCount - row > 1) {
         dotPass<2>(params, lines, batch, staged, stagedRow, first, row, rowCount, lastTask && rowCount - row <= 2);
         row += 2;
@@ -561,4 +556,4 @@ GK_KERNEL(gk_ff_gate_up_gather__f16_gated__sm80__form2_warps8_items1_loads8_buff
 
 }  // namespace gk_ff_gate_up_gather__f16_gated__sm80__form2_warps8_items1_loads8_buffers1_split1_rows16_terms2_waves0_hint2_ns
 
-GK_TEXT(gk_meta_ff_gate_up_gather__f16_gated__sm80__form2_warps8_items1_loads8_buffers1_split1_rows16_terms2_waves0_hint2, "{\"abi\":1,\"id\":\"ff_gate_up_gather__f16_gated__sm80__form2_warps8_items1_loads8_buffers1_split1_rows16_terms2_waves0_hint2\",\"isa\":\"sm80\",\"tensors\":5,\"ints\":[\"rows\",\"hidden\",\"intermediate\",\"k\",\"activation\"],\"dynamic\":[\"rows\",\"k\"],\"floats\":[],\"paramBytes\":96,\"phases\":[{\"entry\":\"gk_ff_gate_up_gather__f16_gated__sm80__form2_warps8_items1_loads8_buffers1_split1_rows16_terms2_waves0_hint2__rows\",\"grid\":[\"ceilDiv(k, 8) * (1 - min(max(rows - 4, 0), 1))\",\"1\",\"1\"],\"block\":256,\"shared\":\"min(65536, ceilDiv(hidden, 1024) * 1024 * 4 * (min(rows, 2) + min(max(rows - 2, 0), 1) * 2))\",\"cluster\":1},{\"entry\":\"gk_ff_gate_up_gather__f16_gated__sm80__form2_warps8_items1_loads8_buffers1_split1_rows16_terms2_waves0_hint2__tiles\",\"grid\":[\"ceilDiv(k, 8) * min(max(rows - 4, 0), 1)\",\"1\",\"1\"],\"block\":256,\"shared\":\"min(2, 1 * ceilDiv(min(rows, 16), 8)) * 4096\",\"cluster\":1}],\"workspace\":\"0\",\"counters\":\"0\"}");
+GK_TEXT(gk_meta_ff_gate_up_gather__f16_gated__sm80__form2_warps8_items1_loads8_buffers1_split1_rows16_terms2_waves0_hint2, "{\"abi\":1,\"id\":\"ff_gate_up_gather__f16_gated__sm80__form2_warps8_items1_loads8_buffers1_split1_rows16_terms2_waves0_hint2\",\"isa\":\"sm80\",\"tensors\":5,\"ints\":[\"rows\",\"hidden\",\"intermediate\",\"k\",\"activation\"],\"dynamic\":[\"rows\",\"k\"],\"floats\":[],\"paramBytes\":96,\"phases\":[{\"entry\":\"gk_ff_gate_up_gather__f16_gated__sm80__form2_warps8_items1_loads8_buffers1_split1_rows16_terms2_waves0_hint2__rows\",\"grid\":[\"ceilDiv(k, 8) * (1 - min(max(rows - 2, 0), 1))\",\"1\",\"1\"],\"block\":256,\"shared\":\"min(65536, ceilDiv(hidden, 1024) * 1024 * 4 * min(rows, 2))\",\"cluster\":1},{\"entry\":\"gk_ff_gate_up_gather__f16_gated__sm80__form2_warps8_items1_loads8_buffers1_split1_rows16_terms2_waves0_hint2__tiles\",\"grid\":[\"ceilDiv(k, 8) * min(max(rows - 2, 0), 1)\",\"1\",\"1\"],\"block\":256,\"shared\":\"min(2, 1 * ceilDiv(min(rows, 16), 8)) * 4096\",\"cluster\":1}],\"workspace\":\"0\",\"counters\":\"0\"}");
