@@ -900,13 +900,15 @@ export function fillRandom(plan: PlanRecorder, kernel: Kernel, tensors: FillRand
   plan.step(kernel, fillRandomArgs(tensors, scalars, options));
 }
 
-/** Tensors of `split_bf16`: high[i] = bf16(x[i]); low[i] = bf16(x[i] − high[i]), 0 where high[i] is not finite */
+/** Tensors of `split_bf16`: high[i] = bf16(x[i]); middle[i] = bf16(x[i] − high[i]); low[i] = bf16(x[i] − high[i] − middle[i]); 0 behind a part that is not finite */
 export interface SplitBf16Tensors {
   /** input: [n] */
   readonly x: DeviceBuffer;
   /** output: [n] nearest bf16 */
   readonly high: DeviceBuffer;
-  /** output: [n] nearest bf16 of what is left */
+  /** output: [n] nearest bf16 of what high leaves */
+  readonly middle: DeviceBuffer;
+  /** output: [n] nearest bf16 of what both leave */
   readonly low: DeviceBuffer;
 }
 
@@ -927,7 +929,7 @@ export interface SplitBf16Options {
 /** Arguments of `split_bf16` in launch order. */
 export function splitBf16Args(tensors: SplitBf16Tensors, scalars: SplitBf16Scalars, options: SplitBf16Options = {}): StepArgs {
   return {
-    buffers: [tensors.x, tensors.high, tensors.low],
+    buffers: [tensors.x, tensors.high, tensors.middle, tensors.low],
     ints: [scalars.n],
     floats: [],
     ...(options.label === undefined ? {} : { label: options.label }),
@@ -935,9 +937,9 @@ export function splitBf16Args(tensors: SplitBf16Tensors, scalars: SplitBf16Scala
 }
 
 /**
- * Splits f32 numbers into two bf16 numbers whose sum is within 2⁻¹⁷ of them.
+ * Splits f32 numbers into three bf16 numbers: the sum of the first two is within 2⁻¹⁷ of them, the sum of all equals them.
  *
- *     high[i] = bf16(x[i]); low[i] = bf16(x[i] − high[i]), 0 where high[i] is not finite
+ *     high[i] = bf16(x[i]); middle[i] = bf16(x[i] − high[i]); low[i] = bf16(x[i] − high[i] − middle[i]); 0 behind a part that is not finite
  */
 export function splitBf16(plan: PlanRecorder, kernel: Kernel, tensors: SplitBf16Tensors, scalars: SplitBf16Scalars, options: SplitBf16Options = {}): void {
   plan.step(kernel, splitBf16Args(tensors, scalars, options));
@@ -1148,7 +1150,7 @@ export const FAMILIES = {
   },
   split_bf16: {
     params: [],
-    tensors: ['x', 'high', 'low'],
+    tensors: ['x', 'high', 'middle', 'low'],
     ints: ['n'],
     floats: [],
     dynamic: [],

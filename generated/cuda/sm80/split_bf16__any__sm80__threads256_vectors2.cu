@@ -24,15 +24,18 @@ constexpr int kVectors = 2;  // per thread
 
 GK_DEVICE bool isFinite(uint32_t half) { return (half & 0x7f80u) != 0x7f80u; }
 
-// The parts of two numbers: high in x, middle in y, low in z, each for the first number in its low half.
-GK_DEVICE uint3 parts(float x, float y) {
+// The parts of two numbers, those of the first in the low halves.
+struct Parts {
+  uint32_t high, middle, low;
+};
+GK_DEVICE Parts parts(float x, float y) {
   const uint32_t high = packBf16(x, y);
   const float2 h = unpackBf16(high);
   x = isFinite(high) ? x - h.x : 0.0f;
   y = isFinite(high >> 16) ? y - h.y : 0.0f;
   const uint32_t middle = packBf16(x, y);
   const float2 m = unpackBf16(middle);
-  return make_uint3(high, middle, packBf16(x - m.x, y - m.y));
+  return {high, middle, packBf16(x - m.x, y - m.y)};
 }
 
 GK_KERNEL(gk_split_bf16__any__sm80__threads256_vectors2__main, Params, kThreads, 1024 / kThreads) {
@@ -53,11 +56,11 @@ GK_KERNEL(gk_split_bf16__any__sm80__threads256_vectors2__main, Params, kThreads,
     for (int v = 0; v < kVectors; v++) {
       const int64_t at = start + int64_t(v) * kThreads * 4;
       if (at + 4 > count) break;
-      const uint3 first = parts(__uint_as_float(loaded[v].x), __uint_as_float(loaded[v].y));
-      const uint3 second = parts(__uint_as_float(loaded[v].z), __uint_as_float(loaded[v].w));
-      *reinterpret_cast<uint2*>(params.high + at) = make_uint2(first.x, second.x);
-      *reinterpret_cast<uint2*>(params.middle + at) = make_uint2(first.y, second.y);
-      *reinterpret_cast<uint2*>(params.low + at) = make_uint2(first.z, second.z);
+      const Parts first = parts(__uint_as_float(loaded[v].x), __uint_as_float(loaded[v].y));
+      const Parts second = parts(__uint_as_float(loaded[v].z), __uint_as_float(loaded[v].w));
+      *reinterpret_cast<uint2*>(params.high + at) = make_uint2(first.high, second.high);
+      *reinterpret_cast<uint2*>(params.middle + at) = make_uint2(first.middle, second.middle);
+      *reinterpret_cast<uint2*>(params.low + at) = make_uint2(first.low, second.low);
     }
   }
   letNextStart();
@@ -67,10 +70,10 @@ GK_KERNEL(gk_split_bf16__any__sm80__threads256_vectors2__main, Params, kThreads,
     if (at >= count) break;
     if (aligned && at + 4 <= count) continue;
     for (int64_t i = at; i < count && i < at + 4; i++) {
-      const uint3 one = parts(params.x[i], 0.0f);
-      params.high[i].bits = uint16_t(one.x);
-      params.middle[i].bits = uint16_t(one.y);
-      params.low[i].bits = uint16_t(one.z);
+      const Parts one = parts(params.x[i], 0.0f);
+      params.high[i].bits = uint16_t(one.high);
+      params.middle[i].bits = uint16_t(one.middle);
+      params.low[i].bits = uint16_t(one.low);
     }
   }
 }
