@@ -76,7 +76,7 @@ function phaseSharedBytes(context: Context, phase: Phase): number {
 export function downRegisters({ params, axes }: Context, phase: Phase): number {
   const loads = 4 * axis(axes, 'loads') * axis(axes, 'buffers');
   const rows = phaseRows(axes, phase);
-  if (phase === 'rows') return roundUp(loads + vectorOf(params) * rows + 4 * rows + 28, 8);
+  if (phase === 'rows') return roundUp(loads + vectorOf(params) * rows + 4 * rows + 24, 8);
   const conversion = dtypeParam(params) === 'bf16' ? 24 : 40;
   return roundUp(loads + (vectorOf(params) * rows) / 2 + 32 + conversion, 8);
 }
