@@ -118,6 +118,21 @@ export interface NativeGpuFunctions {
     launches: readonly number[],
     ...args: NativeGpuArguments
   ): void;
+  /** The first of these libraries that is there and fits the device: handle, version as it counts, name. */
+  gpuOpenBlas(device: NativeHandle, paths: readonly string[]): [handle: NativeHandle, version: number, path: string] | null;
+  /** Sizes: rows, in, out. Tensors: x, w, bias, residual, y. `split`: kernel of split_bf16 for bf16 weights, with its launches as in gpuAddStep. */
+  gpuAddProduct(
+    plan: NativeHandle,
+    blas: NativeHandle,
+    label: string,
+    id: string,
+    sizes: readonly number[],
+    bf16: boolean,
+    outMajor: boolean,
+    tensors: readonly (NativeHandle | null)[],
+    split: NativeHandle | null,
+    launches: readonly number[],
+  ): void;
   gpuFinishPlan(device: NativeHandle, plan: NativeHandle): void;
   gpuRunPlan(device: NativeHandle, plan: NativeHandle, times: number, read: NativeHandle | null): Promise<[number, Uint8Array<ArrayBuffer> | null]>;
   gpuProfilePlan(device: NativeHandle, plan: NativeHandle): Promise<number[]>;

@@ -18,6 +18,14 @@ export interface CudaHost {
   readonly eager: boolean;
 }
 
+/** A kernel that puts itself into a plan: see cuda-blas.ts. */
+export interface ProductKernel extends Kernel {
+  readonly device: () => NativeHandle;
+  addTo(host: CudaHost, plan: NativeHandle, args: StepArgs): void;
+}
+
+const isProduct = (kernel: Kernel): kernel is ProductKernel => 'addTo' in kernel;
+
 /** The kernel, if this device loaded it. */
 export function cudaKernel(host: CudaHost, kernel: Kernel): CudaKernel {
   if (kernel instanceof CudaKernel && kernel.device === host.native) return kernel;
@@ -86,12 +94,17 @@ export function stepGeometry(host: CudaHost, kernel: Kernel, args: StepArgs): La
   return geometryOf(checked.description, checkArguments(host, checked, args).ints(false), host.multiprocessors);
 }
 
+/** Launches as the addon takes them. */
+export function launchNumbers({ launches }: Pick<LaunchGeometry, 'launches'>): number[] {
+  return launches.flatMap(({ phase, grid, block, sharedBytes, cluster }) => [phase, ...grid, block, sharedBytes, cluster]);
+}
+
 /** Appends a step to a native plan that is being recorded. */
 export function addStep(host: CudaHost, plan: NativeHandle, kernel: Kernel, args: StepArgs): void {
   const checked = cudaKernel(host, kernel);
   const { native, ints } = checkArguments(host, checked, args);
   const { launches, workspaceBytes, counters } = geometryOf(checked.description, ints(true), host.multiprocessors);
-  const numbers = launches.flatMap(({ phase, grid, block, sharedBytes, cluster }) => [phase, ...grid, block, sharedBytes, cluster]);
+  const numbers = launchNumbers({ launches });
   const { paramBytes } = checked.description;
   callNative((addon) => addon.gpuAddStep(plan, checked.native, args.label ?? '', paramBytes, workspaceBytes, counters, numbers, ...native));
 }
@@ -154,7 +167,8 @@ export function recordCudaPlan(host: CudaHost, name: string): PlanRecorder {
   return {
     step(kernel, args) {
       checkOpen();
-      addStep(host, handle, kernel, args);
+      if (isProduct(kernel) && kernel.device === host.native) kernel.addTo(host, handle, args);
+      else addStep(host, handle, kernel, args);
       labels.push({ label: args.label ?? kernel.id, kernel: kernel.id });
     },
     finish() {

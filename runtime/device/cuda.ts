@@ -5,6 +5,7 @@ import { DeviceError, LibraryError, UsageError } from '../errors.js';
 import { awaitNative, callNative, type NativeHandle } from './addon.js';
 import { checkInteger } from './check.js';
 import { CpuMappedFile } from './cpu-mapped-file.js';
+import { blasKernel, type CudaBlas, CudaBlasKernel, openBlas } from './cuda-blas.js';
 import { CudaBuffer } from './cuda-buffer.js';
 import { cudaLibrary, emulatedLibrary, findEmulated, findGpu, gpuIdentity, nvmlLibrary } from './cuda-driver.js';
 import { CudaKernel, parseDescription } from './cuda-kernel.js';
@@ -25,6 +26,7 @@ import type {
   PlanRecorder,
   StepArgs,
   UtilityResolver,
+  VendorKernel,
 } from './types.js';
 
 export interface CudaDeviceOptions {
@@ -57,6 +59,8 @@ export class CudaDevice implements Device {
   readonly #host: CudaHost;
   readonly #modules = new Map<string, { readonly version: string; readonly handle: NativeHandle }>();
   #utilities: UtilityResolver | undefined;
+  /** Undefined until it was looked for, null where it is not there. */
+  #blas: CudaBlas | null | undefined;
   #disposal: Promise<void> | undefined;
 
   /** Use `openCudaDevice`. */
@@ -160,6 +164,7 @@ export class CudaDevice implements Device {
 
   geometry(kernel: Kernel, args: StepArgs): { readonly units: readonly number[]; readonly workspaceBytes: number } {
     this.#native();
+    if (kernel instanceof CudaBlasKernel) return kernel.geometry(args);
     const { units, workspaceBytes } = stepGeometry(this.#host, kernel, args);
     return { units, workspaceBytes };
   }
@@ -179,6 +184,11 @@ export class CudaDevice implements Device {
   /** Bytes held from the driver: buffers, and blocks that are kept for the next ones. */
   reservedBytes(): number {
     return callNative((addon) => addon.gpuReservedBytes(this.#handle));
+  }
+
+  vendorKernel(family: string, params: Readonly<Record<string, string>>): VendorKernel | null {
+    if (this.#blas === undefined) this.#blas = openBlas(this.#host);
+    return this.#blas === null ? null : blasKernel(this.#host, this.#blas, family, params, this.#utilities);
   }
 
   sensors(): GpuSensors | null {

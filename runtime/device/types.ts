@@ -165,6 +165,15 @@ export interface LoadOp {
   readonly toF32?: boolean;
 }
 
+/** In the place of an instruction set: kernels that NVIDIA's cuBLASLt runs, not a binary of ours. */
+export const VENDOR_ISA = 'cublaslt';
+
+/** A kernel of a vendor's library. Recorded as any other; its steps take the family's arguments. */
+export interface VendorKernel extends Kernel {
+  /** The library's version, e.g. `12.8.4`. */
+  readonly version: string;
+}
+
 /** Answers the kernel of a family for its compile-time parameters. */
 export type UtilityResolver = (family: string, params: Readonly<Record<string, string>>) => Kernel | undefined;
 
@@ -190,10 +199,15 @@ export interface Device extends AsyncDisposable {
   /** Bytes currently allocated through this device. */
   allocatedBytes(): number;
   /**
-   * Hands over kernels that the device itself can make use of: `transpose` (loading) and `fill_random`. `resolver` answers the kernel of a
+   * Hands over kernels that the device itself can make use of: `transpose` (loading), `fill_random` and `split_bf16` (vendor kernels). `resolver` answers the kernel of a
    * family for compile-time parameters, or undefined where there is none; the device then does that work on the host, slower.
    */
   useUtilities?(resolver: UtilityResolver): void;
+  /**
+   * The kernel of a vendor's library for a family's parameters; null where there is none, or no such library. Throws DeviceError when the library is
+   * there and does not start. Only on GPUs.
+   */
+  vendorKernel?(family: string, params: Readonly<Record<string, string>>): VendorKernel | null;
   /** Clocks, power and temperature now; null where they cannot be read. Only on GPUs. */
   sensors?(): GpuSensors | null;
   dispose(): Promise<void>;

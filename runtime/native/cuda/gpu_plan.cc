@@ -8,6 +8,8 @@ namespace {
 
 // Graphs keep the edges of dependent launches from CUDA 12.3 on.
 constexpr int kDependentLaunchInGraphs = 12030;
+// Tensors of the family split_bf16: x, then the parts.
+constexpr size_t kSplitFirst = 1;
 
 template <class T>
 void append(std::vector<uint8_t>& bytes, T value) {
@@ -34,6 +36,8 @@ void ParameterBlock::point(CUdeviceptr workspace, CUdeviceptr counters) {
   std::memcpy(bytes.data() + workspace_at + sizeof workspace, &counters, sizeof counters);
 }
 
+void ParameterBlock::set_tensor(size_t index, CUdeviceptr address) { std::memcpy(bytes.data() + index * sizeof address, &address, sizeof address); }
+
 GpuPlan::~GpuPlan() {
   if (graph_ != nullptr) context_->drop(graph_);
 }
@@ -55,9 +59,14 @@ void GpuPlan::finish(Gpu& gpu) {
   if (workspace_bytes_ > 0)
     workspace_ = DeviceMemory::allocate(gpu, workspace_bytes_, false, DeviceMemory::Contents::kUndefined, label_ + " workspace");
   if (counters_ > 0) counter_memory_ = DeviceMemory::allocate(gpu, 4 * counters_, false, DeviceMemory::Contents::kZero, label_ + " counters");
-  for (Step& step : steps_)
+  for (Step& step : steps_) {
     step.parameters.point(workspace_ ? workspace_->address() : 0, counter_memory_ ? counter_memory_->address() : 0);
-  const bool launches = std::any_of(steps_.begin(), steps_.end(), [](const Step& step) { return !step.launches.empty(); });
+    if (!step.product) continue;
+    step.product->place(workspace_ ? workspace_->address() : 0);
+    if (!step.product->splits()) continue;
+    for (unsigned i = 0; i < BlasProduct::kParts; i++) step.parameters.set_tensor(kSplitFirst + i, step.product->part(i));
+  }
+  const bool launches = std::any_of(steps_.begin(), steps_.end(), [](const Step& step) { return step.product || !step.launches.empty(); });
   if (!eager_ && launches) capture();
   finished_ = true;
 }
@@ -86,7 +95,9 @@ void GpuPlan::capture() {
 void GpuPlan::launch_step(size_t index, CUstream stream, bool captured) {
   Step& step = steps_[index];
   // From 9.0 on every launch may begin before the one ahead of it has ended: kernels wait for it themselves (gk::waitForPrevious).
-  const bool dependent = context_->capability() >= 90 && (!captured || context_->driver_version() >= kDependentLaunchInGraphs);
+  // A vendor's kernels never let the next one begin early, so the launch behind them is a plain one; theirs are too.
+  const bool after_product = steps_[(index == 0 ? steps_.size() : index) - 1].product != nullptr;
+  const bool dependent = context_->capability() >= 90 && !after_product && (!captured || context_->driver_version() >= kDependentLaunchInGraphs);
   for (const LaunchShape& launch : step.launches) {
     CUlaunchAttribute attributes[2] = {};
     unsigned count = 0;
@@ -107,6 +118,12 @@ void GpuPlan::launch_step(size_t index, CUstream stream, bool captured) {
                                              std::to_string(launch.grid[1]) + " x " + std::to_string(launch.grid[2]) + " blocks of " +
                                              std::to_string(launch.block) + " threads, " + std::to_string(launch.shared_bytes) +
                                              " bytes of dynamic shared memory");
+  }
+  if (!step.product) return;
+  try {
+    step.product->launch(stream);
+  } catch (const Failure& failure) {
+    throw Failure(failure.kind(), label_ + ": " + step.describe() + ": " + failure.what());
   }
 }
 

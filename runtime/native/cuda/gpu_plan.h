@@ -1,4 +1,4 @@
-// A recorded sequence of kernel launches: captured into a graph once, replayed as often as wanted.
+// A recorded sequence of kernel launches and vendor products: captured into a graph once, replayed as often as wanted.
 #ifndef GRIFFIN_CUDA_GPU_PLAN_H
 #define GRIFFIN_CUDA_GPU_PLAN_H
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "blas.h"
 #include "device_memory.h"
 #include "gpu_module.h"
 
@@ -40,19 +41,23 @@ struct ParameterBlock {
   explicit ParameterBlock(const GpuArguments& arguments);
   // Where the workspace's pointer is; the counters' follows it.
   void point(CUdeviceptr workspace, CUdeviceptr counters);
+  void set_tensor(size_t index, CUdeviceptr address);
   std::vector<uint8_t> bytes;
   size_t workspace_at = 0;
 };
 
 class GpuPlan {
  public:
+  // A kernel's launches; or a vendor's product, and before it the launches of the kernel that splits its activations, if it needs one.
   struct Step {
     std::shared_ptr<GpuKernel> kernel;
     std::string label;
     ParameterBlock parameters;
     std::vector<LaunchShape> launches;
     std::vector<std::shared_ptr<DeviceMemory>> memory;
-    std::string describe() const { return label.empty() ? kernel->id : label + " (" + kernel->id + ")"; }
+    std::shared_ptr<BlasProduct> product;
+    const std::string& id() const { return product ? product->id() : kernel->id; }
+    std::string describe() const { return label.empty() ? id() : label + " (" + id() + ")"; }
   };
 
   GpuPlan(std::string label, std::shared_ptr<Context> context, bool eager) : label_(std::move(label)), context_(std::move(context)), eager_(eager) {}

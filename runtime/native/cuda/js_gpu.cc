@@ -273,6 +273,7 @@ void add_gpu_functions(Napi::Object exports) {
   add_function<sensors>(exports, "gpuSensors");
   add_function<inject>(exports, "gpuEmulatedInject");
   add_function<statistics>(exports, "gpuEmulatedStatistics");
+  add_gpu_blas_functions(exports);
   add_gpu_buffer_functions(exports);
   add_gpu_plan_functions(exports);
   add_gpu_load_functions(exports);

@@ -13,6 +13,7 @@
 namespace griffin::cuda {
 
 class JsGpu;
+struct LaunchShape;
 
 // Work with a promise.
 class JsGpuJob : public Job {
@@ -70,7 +71,11 @@ inline const BufferRef& buffer_argument(const Napi::Value& value) { return *unwr
 // A buffer, plan or module that its handle lets go of; false for any other handle.
 bool release(const Napi::Value& value);
 
+// Seven numbers each: phase, grid x, y, z, threads, dynamic shared bytes, cluster.
+std::vector<LaunchShape> launches_argument(const Napi::Value& value);
+
 void add_gpu_functions(Napi::Object exports);
+void add_gpu_blas_functions(Napi::Object exports);
 void add_gpu_buffer_functions(Napi::Object exports);
 void add_gpu_plan_functions(Napi::Object exports);
 void add_gpu_load_functions(Napi::Object exports);

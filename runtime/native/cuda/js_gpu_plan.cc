@@ -72,8 +72,9 @@ GpuArguments to_arguments(const Napi::CallbackInfo& info, size_t first) {
   return arguments;
 }
 
-// Eight numbers each: phase, grid x, y, z, threads, dynamic shared bytes, cluster.
-std::vector<LaunchShape> to_launches(const Napi::Value& value) {
+}  // namespace
+
+std::vector<LaunchShape> launches_argument(const Napi::Value& value) {
   constexpr uint32_t kNumbers = 7;
   const Napi::Array list = to_array(value, "launches");
   if (list.Length() % kNumbers != 0) throw Failure(FailureKind::kRange, "launches must be groups of seven numbers");
@@ -89,6 +90,8 @@ std::vector<LaunchShape> to_launches(const Napi::Value& value) {
   }
   return launches;
 }
+
+namespace {
 
 // (device, label, eager): plan
 Napi::Value create_plan(const Napi::CallbackInfo& info) {
@@ -106,7 +109,7 @@ Napi::Value add_step(const Napi::CallbackInfo& info) {
   if (block.bytes.size() != to_size(info[3], "parameter bytes"))
     throw Failure(FailureKind::kLibrary, kernel->id + ": takes " + std::to_string(to_size(info[3], "parameter bytes")) +
                                              " bytes of parameters, its arguments have " + std::to_string(block.bytes.size()));
-  plan->add(GpuPlan::Step{kernel, to_text(info[2], "label"), std::move(block), to_launches(info[6]), std::move(arguments.memory)},
+  plan->add(GpuPlan::Step{kernel, to_text(info[2], "label"), std::move(block), launches_argument(info[6]), std::move(arguments.memory), nullptr},
             to_size(info[4], "workspace bytes"), to_size(info[5], "counters"));
   return info.Env().Undefined();
 }
