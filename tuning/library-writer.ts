@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import type { DeviceIdentity } from '../runtime/device/types.js';
+import { VENDOR_ISA, type DeviceIdentity } from '../runtime/device/types.js';
 import { LibraryError } from '../runtime/errors.js';
 import {
   decisionSchema,
@@ -22,8 +22,8 @@ import { fileErrorFrom } from './file-errors.js';
 /** A winner before its binary has its place in the library. */
 export interface NewWinner {
   readonly entry: Omit<WinnerEntry, 'binary'>;
-  /** The shared object or cubin, anywhere; its source lies beside it as `.cc` or `.cu`. */
-  readonly binaryPath: string;
+  /** The shared object or cubin, anywhere; its source lies beside it as `.cc` or `.cu`. Null for a kernel of a vendor's library. */
+  readonly binaryPath: string | null;
 }
 
 export interface LibraryUpdate {
@@ -53,12 +53,14 @@ export function openLibraryWriter(directory: string): LibraryWriter {
 
   /** Copies a binary under its own name, which says what is in it, with what lies beside it: its source, and what the compiler said. */
   function install(winner: NewWinner): WinnerEntry {
-    const file = winner.binaryPath.slice(winner.binaryPath.lastIndexOf('/') + 1);
+    if (winner.binaryPath === null) return winner.entry;
+    const { binaryPath } = winner;
+    const file = binaryPath.slice(binaryPath.lastIndexOf('/') + 1);
     const target = join(kernels, file);
-    copyAtomically(winner.binaryPath, target);
+    copyAtomically(binaryPath, target);
     for (const ending of ['.cc', '.cu', '.json']) {
-      const beside = winner.binaryPath.replace(/\.(so|cubin)$/, ending);
-      if (beside !== winner.binaryPath && existsSync(beside)) copyAtomically(beside, target.replace(/\.(so|cubin)$/, ending));
+      const beside = binaryPath.replace(/\.(so|cubin)$/, ending);
+      if (beside !== binaryPath && existsSync(beside)) copyAtomically(beside, target.replace(/\.(so|cubin)$/, ending));
     }
     return { ...winner.entry, binary: { file, sha256: hashOf(target) } };
   }
@@ -72,7 +74,7 @@ export function openLibraryWriter(directory: string): LibraryWriter {
       const before: DeviceWinners = contents.devices[device.key] ?? { device: identity, entries: [], decisions: [] };
       const next: DeviceWinners = {
         device: identity,
-        entries: merge(before.entries, entries, entryKey),
+        entries: [...before.entries.filter((old) => !entries.some((entry) => replaces(entry, old))), ...entries],
         decisions: merge(before.decisions, decisions, decisionKey),
       };
       const file: Winners = { ...contents, devices: { ...contents.devices, [device.key]: next } };
@@ -128,8 +130,14 @@ function merge<T>(before: readonly T[], after: readonly T[], keyOf: (value: T) =
   return [...before.filter((value) => !replaced.has(keyOf(value))), ...after];
 }
 
-function entryKey(entry: Pick<WinnerEntry, 'family' | 'params' | 'dims' | 'isa'>): string {
-  return JSON.stringify([entry.family, sorted(entry.params), sorted(entry.dims), entry.isa]);
+/** A vendor's kernel was measured beside those of ours, so that a new winner of the problem, whichever it is, takes the place of the other kind too. */
+function replaces(entry: WinnerEntry, old: WinnerEntry): boolean {
+  const kinds = [entry.isa, old.isa];
+  return problemOf(entry) === problemOf(old) && (entry.isa === old.isa || kinds.includes(VENDOR_ISA));
+}
+
+function problemOf(entry: WinnerEntry): string {
+  return JSON.stringify([entry.family, sorted(entry.params), sorted(entry.dims)]);
 }
 
 function decisionKey(decision: FfStrategyDecision): string {

@@ -1,5 +1,5 @@
 /** What the tuner knows about one problem while it works on it. */
-import { formId, kernelId, type Form } from '../generator/ids.js';
+import { formId, type Form } from '../generator/ids.js';
 import { rawSize } from '../generator/space.js';
 import type { Family, Isa, Variant } from '../generator/types.js';
 import type { Decision } from './decide.js';
@@ -8,6 +8,7 @@ import { ratios } from './measure.js';
 import type { Roof } from './roof.js';
 import { createSearch, type Search } from './search.js';
 import { median, seedFrom } from './statistics.js';
+import { candidateId, isVendor, vendorVariant, type VendorInfo } from './vendor.js';
 import { isMeasured, problemKey, type CandidateOutcome, type OutcomeState, type TuningProblem } from './types.js';
 
 export interface TriedCandidate {
@@ -34,6 +35,8 @@ export interface ProblemState {
   readonly formId: string;
   readonly search: Search;
   readonly defaultId: string;
+  /** The kernel of a vendor's library for this problem, or null. The search does not know of it. */
+  readonly vendor: Variant | null;
   /** Share of the budget: see `createProblemState`. */
   readonly weight: number;
   readonly tried: Map<string, TriedCandidate>;
@@ -46,9 +49,10 @@ export interface ProblemState {
 }
 
 /** `capability`: of a GPU, whose limits decide which variants there are. */
-export function createProblemState(tuning: TuningProblem, family: Family, isa: Isa, seed: number, capability?: number): ProblemState {
+export function createProblemState(tuning: TuningProblem, family: Family, isa: Isa, seed: number, capability?: number, vendor?: VendorInfo): ProblemState {
   const form: Form = { family: family.name, params: tuning.problem.params, isa };
   const id = formId(form, family);
+  const theirs = vendorVariant(family, form.params);
   const search = createSearch({ form, family, dims: tuning.problem.dims, seed: seedFrom(id, seed), ...(capability === undefined ? {} : { capability }) });
   return {
     tuning,
@@ -57,7 +61,8 @@ export function createProblemState(tuning: TuningProblem, family: Family, isa: I
     form,
     formId: id,
     search,
-    defaultId: kernelId(search.defaultVariant, family),
+    defaultId: candidateId(search.defaultVariant, family),
+    vendor: vendor?.kernelIds.includes(candidateId(theirs, family)) === true ? theirs : null,
     // Time at stake times choice; its root, since later candidates bring less and light problems should not be left with their default.
     weight: Math.sqrt(expectedTime(family, tuning) * Math.min(1, Math.log2(1 + rawSize(family, isa)) / 5)),
     tried: new Map(),
@@ -70,9 +75,9 @@ export function createProblemState(tuning: TuningProblem, family: Family, isa: I
 
 /** Records an outcome and what the search learns from it: median of candidate / default. */
 export function recordOutcome(state: ProblemState, variant: Variant, outcome: CandidateOutcome, reused: boolean): void {
-  const id = kernelId(variant, state.family);
+  const id = candidateId(variant, state.family);
   state.tried.set(id, { variant, kernelId: id, outcome, reused });
-  state.search.observe(variant, outcome.state === 'ok' ? costOf(outcome) : null);
+  if (!isVendor(variant)) state.search.observe(variant, outcome.state === 'ok' ? costOf(outcome) : null);
   if (id === state.defaultId && outcome.state !== 'ok') state.failure = `the default variant is ${outcome.state}: ${outcome.message}`;
 }
 
@@ -85,10 +90,11 @@ export function bestRatio(state: ProblemState): number | null {
   return state.search.ranking()[0]?.cost ?? null;
 }
 
-/** The default and up to `challengers` of the fastest others. */
+/** The default, up to `challengers` of the fastest others, and a vendor's kernel that is right and not hopelessly slow. */
 export function finalistsOf(state: ProblemState, challengers: number): readonly Variant[] {
-  const others = state.search.ranking().filter(({ variant }) => kernelId(variant, state.family) !== state.defaultId);
-  return [state.search.defaultVariant, ...others.slice(0, challengers).map(({ variant }) => variant)];
+  const others = state.search.ranking().filter(({ variant }) => candidateId(variant, state.family) !== state.defaultId);
+  const vendor = state.vendor !== null && state.tried.get(candidateId(state.vendor, state.family))?.outcome.state === 'ok' ? [state.vendor] : [];
+  return [state.search.defaultVariant, ...others.slice(0, challengers).map(({ variant }) => variant), ...vendor];
 }
 
 export function countStates(states: readonly ProblemState[]): Readonly<Partial<Record<OutcomeState, number>>> {

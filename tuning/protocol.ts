@@ -2,11 +2,14 @@
 import type { Params, Problem } from '../generator/types.js';
 import type { DeviceIdentity } from '../runtime/device/types.js';
 import type { CandidateOutcome, FailedState, KernelBinary } from './types.js';
+import type { VendorInfo } from './vendor.js';
 
 export interface WorkerInfo {
   readonly identity: DeviceIdentity;
   readonly threads: number;
   readonly isa: string;
+  /** What the device has of a vendor's library. */
+  readonly vendor?: VendorInfo;
 }
 
 export interface EvaluateRequest {

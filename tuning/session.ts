@@ -2,7 +2,7 @@
 import { symbolOfId } from '../generator/ids.js';
 import type { Family, Problem } from '../generator/types.js';
 import type { Device, Kernel } from '../runtime/device/types.js';
-import { DeviceError, TuneError } from '../runtime/errors.js';
+import { DeviceError, LibraryError, TuneError } from '../runtime/errors.js';
 import { createCaseStore } from './cases.js';
 import type { DeviceRequest, TuningEnvironment } from './environment.js';
 import { createWorkload, type Workload } from './inputs.js';
@@ -11,6 +11,7 @@ import type { EvaluateRequest, FinalReply, FinalRequest, VerifyReply, VerifyRequ
 import { median } from './statistics.js';
 import { problemKey, type CandidateOutcome, type KernelBinary } from './types.js';
 import { createTrueSizeCheck, oracleProblem, verifyAgainstOracle, type TrueSizeCheck } from './verify.js';
+import { findVendor, isVendorId, loadVendor } from './vendor.js';
 import { verifyKernel } from './verify-session.js';
 
 /** Most launches of a sample on a GPU. */
@@ -42,7 +43,8 @@ interface Bench {
 export async function openSession(environment: TuningEnvironment, request: DeviceRequest): Promise<Session> {
   const many = await environment.openDevice(request);
   const one = many.threads === 1 ? many : await environment.openDevice({ ...request, threads: 1 });
-  const info: WorkerInfo = { identity: many.identity, threads: many.threads, isa: many.isa };
+  const vendor = findVendor(many, environment.families);
+  const info: WorkerInfo = { identity: many.identity, threads: many.threads, isa: many.isa, ...(vendor === undefined ? {} : { vendor }) };
   const lastLevelCache = Math.max(many.identity.l3Bytes, many.identity.l2Bytes) || FALLBACK_CACHE_BYTES;
   const store = createCaseStore();
   const kernels = new Map<Device, Map<string, Kernel>>();
@@ -62,7 +64,8 @@ export async function openSession(environment: TuningEnvironment, request: Devic
     const key = `${binary.path}\u0000${binary.kernelId}`;
     let kernel = loaded.get(key);
     if (kernel === undefined) {
-      kernel = device.loadKernels(binary.path, [symbolOfId(binary.kernelId)])[0];
+      if (isVendorId(binary.kernelId)) kernel = loadVendor(device, binary.kernelId, environment.families);
+      else kernel = device.loadKernels(binary.path, [symbolOfId(binary.kernelId)])[0];
       if (kernel === undefined) throw new TuneError(`${binary.path} has no kernel ${binary.kernelId}`);
       loaded.set(key, kernel);
     }
@@ -149,6 +152,8 @@ export async function openSession(environment: TuningEnvironment, request: Devic
       try {
         return await judge(request, current, kernel, standard);
       } catch (error) {
+        // A vendor's library need not have an algorithm for every size.
+        if (error instanceof LibraryError && isVendorId(request.candidate.kernelId)) return { state: 'compile-failed', message: error.message };
         // What a kernel does to a GPU ends in the device's refusal to do anything more.
         if (!(error instanceof DeviceError)) throw error;
         return { state: 'crashed', message: error.message, deviceLost: true };

@@ -24,6 +24,7 @@ import { measureRoof } from './roof.js';
 import { runTuning, type TuneProgress, type TunerContext, type TuningResult } from './tuner.js';
 import type { TuningProblem } from './types.js';
 import type { WorkerInfo } from './protocol.js';
+import { withVendor } from './vendor.js';
 import { createWorker } from './worker-client.js';
 
 export interface TuneOptions {
@@ -84,13 +85,14 @@ export async function tune(options: TuneOptions): Promise<TuneReport> {
   const worker = createWorker({ environmentUrl: parts.environmentUrl, device: request, ...(options.signal === undefined ? {} : { signal: options.signal }) });
   try {
     const info = await worker.info();
-    const builder = await parts.createBuilder(directory, info.identity);
+    const compiled = await parts.createBuilder(directory, info.identity);
+    const builder = info.vendor === undefined ? compiled : withVendor(compiled, info.vendor);
     const isas = isasToTune(info);
     const states = parts.problems(config, isas[0]).flatMap((problem) => {
       const family = familyOf(parts.families, problem);
       return isas
         .filter((isa) => isasOf(family).includes(isa))
-        .map((isa) => asTuneError(() => createProblemState(problem, family, isa, seed, info.identity.gpu?.capability)));
+        .map((isa) => asTuneError(() => createProblemState(problem, family, isa, seed, info.identity.gpu?.capability, info.vendor)));
     });
     const result: TuningResult = { decisions: [], controlNs: [], droppedEntries: 0 };
     let probes: TunerContext['probes'] = { control: null, roof: null, controlBytes: 0 };

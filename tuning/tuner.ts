@@ -2,7 +2,6 @@
  * The tuning loop: rounds of propose → compile → verify and measure → final → write, until the budget is used or nothing is left to
  * try. Stopping at any moment leaves the best known library.
  */
-import { kernelId } from '../generator/ids.js';
 import type { Family, Variant } from '../generator/types.js';
 import type { FfStrategyDecision } from '../runtime/library/schema.js';
 import { createEstimate, planRound, roundTime, type Clock } from './budget.js';
@@ -17,6 +16,7 @@ import type { WorkerInfo } from './protocol.js';
 import { roofDuring, roofShare, type Probes } from './roof.js';
 import { median } from './statistics.js';
 import { isMeasured, type CandidateOutcome, type KernelBinary, type ResultKey } from './types.js';
+import { candidateId, isVendor } from './vendor.js';
 import type { TuningWorker } from './worker-client.js';
 
 export interface TuneProgress {
@@ -161,7 +161,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
   function keyOf(state: ProblemState, variant: Variant): ResultKey {
     return {
       problem: state.key,
-      kernelId: kernelId(variant, state.family),
+      kernelId: candidateId(variant, state.family),
       sourceHash: builder.sourceHash(variant, state.family),
       deviceKey: context.info.identity.key,
       compiler: builder.compiler,
@@ -183,7 +183,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
   }
 
   function lookUp(state: ProblemState, variant: Variant): CandidateOutcome | null {
-    const id = kernelId(variant, state.family);
+    const id = candidateId(variant, state.family);
     try {
       const known = journal.known(keyOf(state, variant));
       // A compiler may have failed for want of memory or disk; asking it again is cheap.
@@ -216,7 +216,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
       if (fresh > 0) compileMs.observe((clock.now() - before.ms) / fresh);
     }
     return proposals.map(({ state, variants }) => {
-      const isBuilt = (variant: Variant): boolean => builder.isBuilt(kernelId(variant, state.family));
+      const isBuilt = (variant: Variant): boolean => builder.isBuilt(candidateId(variant, state.family));
       state.search.putBack(variants.filter((variant) => !isBuilt(variant)));
       return { state, variants: variants.filter(isBuilt) };
     });
@@ -228,13 +228,14 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
       if (variants.length > 0) {
         await worker.prepare(state.tuning.problem, context.seed);
         for (const variant of variants) {
-          const isDefault = kernelId(variant, state.family) === state.defaultId;
+          const isDefault = candidateId(variant, state.family) === state.defaultId;
           if (state.failure !== null || (remaining() <= 0 && !isDefault)) break;
           await tryCandidate(state, variant);
         }
         const tried = variants.length;
         evaluateMs.get(state)?.observe((clock.now() - from) / Math.max(1, tried));
       }
+      await tryVendor(state);
       const before = clock.now();
       if (await runFinal(state)) finalMs.observe(clock.now() - before);
     } finally {
@@ -244,8 +245,21 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     for (const other of states) if (other !== state && other.formId === state.formId) other.search.suggest(hints);
   }
 
+  /** Once, after the default variant: it is one candidate, and often a good one. */
+  async function tryVendor(state: ProblemState): Promise<void> {
+    const { vendor } = state;
+    if (vendor === null || state.failure !== null || !state.tried.has(state.defaultId) || state.tried.has(candidateId(vendor, state.family))) return;
+    const known = lookUp(state, vendor);
+    if (known !== null) {
+      recordOutcome(state, vendor, known, true);
+      return;
+    }
+    await worker.prepare(state.tuning.problem, context.seed);
+    await tryCandidate(state, vendor);
+  }
+
   async function tryCandidate(state: ProblemState, variant: Variant): Promise<void> {
-    const id = kernelId(variant, state.family);
+    const id = candidateId(variant, state.family);
     const known = condemned.get(id);
     if (known !== undefined) {
       recordOutcome(state, variant, known, true);
@@ -284,7 +298,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
 
   async function binaryOf(state: ProblemState, variant: Variant): Promise<BuiltKernel> {
     const built = await builder.build([{ variant, family: state.family }], context.signal);
-    return built.get(kernelId(variant, state.family)) ?? { ok: false, message: 'was not compiled' };
+    return built.get(candidateId(variant, state.family)) ?? { ok: false, message: 'was not compiled' };
   }
 
   /** Interleaved rounds among the best, if they have changed since the last final. Returns whether any were run. */
@@ -292,7 +306,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     for (;;) {
       if (state.failure !== null || state.tried.size === 0) return false;
       const finalists = finalistsOf(state, CHALLENGERS);
-      const ids = finalists.map((variant) => kernelId(variant, state.family));
+      const ids = finalists.map((variant) => candidateId(variant, state.family));
       if (ids.join(' ') === state.finalOf) return false;
       if (ids.length === 1) {
         state.final = onlyDefault(state);
@@ -312,7 +326,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
       const request = { problem: state.tuning.problem, kernels, control: context.probes.control, rounds: FINAL_ROUNDS, seed: context.seed };
       const outcome = await worker.final(request, context.candidateLimitMs * 3);
       if (outcome.state !== 'ok') {
-        const culprit = finalists.find((variant) => kernelId(variant, state.family) === outcome.kernelId) ?? state.search.defaultVariant;
+        const culprit = finalists.find((variant) => candidateId(variant, state.family) === outcome.kernelId) ?? state.search.defaultVariant;
         const failed: CandidateOutcome = { state: outcome.state, message: outcome.message };
         journal.outcome(keyOf(state, culprit), failed);
         recordOutcome(state, culprit, failed, false);
@@ -320,11 +334,11 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
       }
       const { samplesNs, controlNs } = outcome.reply;
       kernels.forEach(({ kernelId: id }, i) => {
-        const variant = finalists.find((candidate) => kernelId(candidate, state.family) === id);
+        const variant = finalists.find((candidate) => candidateId(candidate, state.family) === id);
         if (variant !== undefined) journal.final(keyOf(state, variant), samplesNs[i] ?? [], controlNs);
       });
       const decision = decide(kernels.map(({ kernelId: id }, i) => ({ kernelId: id, samplesNs: samplesNs[i] ?? [] })), state.defaultId);
-      const winner = finalists.find((variant) => kernelId(variant, state.family) === decision.winner.kernelId) ?? state.search.defaultVariant;
+      const winner = finalists.find((variant) => candidateId(variant, state.family) === decision.winner.kernelId) ?? state.search.defaultVariant;
       const control = controlNs.length > 0 ? median(controlNs) : null;
       if (control !== null) result.controlNs.push(control);
       state.final = { decision, winner, finalists: kernels.length, roof: roofDuring(context.probes, control) };
@@ -359,7 +373,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     if (state.final === null) return null;
     const { decision, winner } = state.final;
     const path = builder.pathOf(decision.winner.kernelId);
-    if (path === null) return null;
+    if (path === null && !isVendor(winner)) return null;
     const { problem } = state.tuning;
     const roof = state.final.roof ?? context.probes.roof;
     const family: Family = state.family;
@@ -369,10 +383,10 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
         family: family.name,
         params: { ...problem.params },
         dims: { ...dispatchDims(family, problem) },
-        isa: state.form.isa,
+        isa: winner.isa,
         kernelId: decision.winner.kernelId,
         sourceHash: builder.sourceHash(winner, family),
-        formHash: builder.formHash(state.form, family),
+        formHash: isVendor(winner) ? builder.sourceHash(winner, family) : builder.formHash(state.form, family),
         compiler: builder.compiler,
         regime: context.regime,
         medianNs: decision.medianNs,

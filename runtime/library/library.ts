@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import type { Device, Kernel, UtilityResolver } from '../device/types.js';
+import { LibraryError } from '../errors.js';
+import { VENDOR_ISA, type Device, type Kernel, type UtilityResolver } from '../device/types.js';
 import { libraryDirectory } from '../paths.js';
 import { chooseStrategy, chooseWinner, sameRecord, shapeDistance, type DispatchKind, type KernelProblem } from './dispatch.js';
 import { isasUpTo, openDefaults, type DefaultKernels } from './defaults.js';
 import { formHash, NoFormError, readManifest } from './manifest.js';
 import type { WinnerEntry } from './schema.js';
-import { readOverlay, verifiedBinary } from './winners.js';
+import { readOverlay, vendorHash, verifiedBinary } from './winners.js';
 
 /** A kernel for a problem, and how it was found. */
 export interface ResolvedKernel {
@@ -77,7 +78,7 @@ export function openLibrary(device: Device, options: LibraryOptions = {}): Kerne
     deviceKey: device.identity.key,
     formHash: (family, params, isa) => formHash(manifest, family, params, isa),
   });
-  const isas = isasUpTo(device);
+  const isas = [...isasUpTo(device), ...(device.vendorKernel === undefined ? [] : [VENDOR_ISA])];
   const entries = new Set(overlay.entries.filter((entry) => isas.includes(entry.isa)));
   const warnings: string[] = [];
   const warn = (message: string): void => {
@@ -94,9 +95,9 @@ export function openLibrary(device: Device, options: LibraryOptions = {}): Kerne
     const known = tuned.get(entry);
     if (known !== undefined) return known;
     try {
-      const [kernel] = device.loadKernels(verifiedBinary(join(directory, 'kernels'), entry.binary), [`gk_${entry.kernelId}`]);
-      tuned.set(entry, kernel!);
-      return kernel!;
+      const kernel = kernelOf(device, join(directory, 'kernels'), entry);
+      tuned.set(entry, kernel);
+      return kernel;
     } catch (error) {
       entries.delete(entry);
       warn(`${entry.kernelId} is skipped: ${(error as Error).message}`);
@@ -143,8 +144,19 @@ export function openLibrary(device: Device, options: LibraryOptions = {}): Kerne
   };
 }
 
-/** Families that a device itself makes use of, for loading weights and random ones. */
-const UTILITIES: readonly string[] = ['transpose', 'fill_random'];
+/** Loads a winner. Throws what is wrong with it. */
+function kernelOf(device: Device, directory: string, entry: WinnerEntry): Kernel {
+  if (entry.binary !== undefined) return device.loadKernels(verifiedBinary(directory, entry.binary), [`gk_${entry.kernelId}`])[0]!;
+  const kernel = device.vendorKernel?.(entry.family, entry.params) ?? null;
+  if (kernel === null) throw new LibraryError('cuBLASLt is not found on this machine, or has no such kernel', { remedy: 'install it, or set GRIFFIN_CUBLASLT to its path' });
+  if (vendorHash(kernel.version) !== entry.sourceHash) {
+    throw new LibraryError(`it was measured with another version of cuBLASLt than ${kernel.version}, which is here`, { remedy: 'griffin tune' });
+  }
+  return kernel;
+}
+
+/** Families that a device itself makes use of: for loading weights, for random ones, and for what a vendor's products take. */
+const UTILITIES: readonly string[] = ['transpose', 'fill_random', 'split_bf16'];
 
 /** Answers undefined for what is no utility or has no such form: the device then does that work on the host. */
 function utilities(defaults: DefaultKernels): UtilityResolver {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { VENDOR_ISA } from '../device/types.js';
 
 /**
  * `winners.json` of a user's kernel library: what `griffin tune` found, per device key. The tuner writes it through these schemas and the
@@ -13,7 +14,7 @@ const nanoseconds = z.number().nonnegative();
 const dims = z.record(z.string(), z.number().int().nonnegative());
 
 /** One tuned kernel: the winner of one problem on one device. */
-export const winnerEntrySchema = z.strictObject({
+const entryFields = z.strictObject({
   family: z.string(),
   /** Compile-time parameters, e.g. `{ dtype: 'bf16' }`. */
   params: z.record(z.string(), token),
@@ -22,11 +23,12 @@ export const winnerEntrySchema = z.strictObject({
   isa: z.string(),
   /** The kernel id; its symbol in the binary is `gk_` + this. */
   kernelId: z.string().regex(/^[a-z0-9_]+$/, 'a kernel id is made of a-z, 0-9 and _'),
-  /** SHA-256 of the rendered source. */
+  /** SHA-256 of the rendered source; of a vendor's kernel: see `vendorHash`. */
   sourceHash: sha256,
   /**
    * SHA-256 of the default kernel's source of the same form when this was measured (`sha256` of the form in `generated/manifest.json`).
    * Templates that changed since then change it, and the entry is stale: the runtime cannot render sources, but it can compare this.
+   * A vendor's kernel has no template: `sourceHash` again.
    */
   formHash: sha256,
   /** First line of the compiler's version, e.g. `g++ (Debian 12.2.0-14) 12.2.0`. */
@@ -35,7 +37,7 @@ export const winnerEntrySchema = z.strictObject({
     /** File name inside `DIR/kernels/`. */
     file: fileName,
     sha256,
-  }),
+  }).optional(),
   /** How it was measured, e.g. `plan-cold`. */
   regime: z.string(),
   medianNs: nanoseconds,
@@ -45,6 +47,12 @@ export const winnerEntrySchema = z.strictObject({
   roofShare: z.number().nonnegative().optional(),
   /** ISO 8601. */
   measuredAt: z.string(),
+});
+
+/** A kernel of a vendor's library (`isa` is `cublaslt`) comes with that library and has no binary of ours; every other kernel has one. */
+export const winnerEntrySchema = entryFields.refine((entry) => (entry.isa === VENDOR_ISA) === (entry.binary === undefined), {
+  path: ['binary'],
+  message: `a kernel of ours needs a binary, one of ${VENDOR_ISA} has none`,
 });
 export type WinnerEntry = z.infer<typeof winnerEntrySchema>;
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { VENDOR_ISA } from '../device/types.js';
 import { LibraryError } from '../errors.js';
 import { decisionSchema, winnerEntrySchema, winnersEnvelopeSchema, type FfStrategyDecision, type WinnerEntry } from './schema.js';
 
@@ -42,6 +43,11 @@ export function readOverlay(directory: string, context: OverlayContext): Overlay
   return { entries, decisions, warnings };
 }
 
+/** What stands in an entry of a vendor's kernel for the hash of its source: another version of the library is another kernel. */
+export function vendorHash(version: string): string {
+  return createHash('sha256').update(`${VENDOR_ISA} ${version}`).digest('hex');
+}
+
 /** The path of an entry's shared object, after its SHA-256 was compared. Throws a LibraryError that says what is wrong with it. */
 export function verifiedBinary(directory: string, binary: { readonly file: string; readonly sha256: string }): string {
   const path = join(directory, binary.file);
@@ -74,6 +80,7 @@ function readEnvelope(path: string) {
 
 function parseEntry(value: unknown, where: string, context: OverlayContext): WinnerEntry {
   const entry = parseWith(winnerEntrySchema, value, where);
+  if (entry.isa === VENDOR_ISA) return entry; // the library's version is compared when the entry is first used
   const current = context.formHash(entry.family, entry.params, entry.isa);
   if (current === undefined) throw new Error(`${where}: ${entry.kernelId} is of a form that this version does not have`);
   if (current !== entry.formHash) throw new Error(`${where}: ${entry.kernelId} is stale: its template changed since it was measured; \`griffin tune\` measures again`);

@@ -96,8 +96,8 @@ describe('tune', () => {
     const winners = winnersSchema.parse(JSON.parse(readFileSync(join(directory, 'winners.json'), 'utf8')));
     const [entry] = winners.devices['fake-1']?.entries ?? [];
     expect(entry).toMatchObject({ family: 'toy_scale', kernelId: id(MODES.faster), isa: 'portable', dims: { rows: 2, n: 64 }, regime: 'plan-cold-t2', medianNs: 800, defaultNs: 1000 });
-    expect(readFileSync(join(directory, 'kernels', entry?.binary.file ?? ''), 'utf8')).toBe(`binary of ${id(MODES.faster)}`);
-    expect(existsSync(join(directory, 'kernels', (entry?.binary.file ?? '').replace('.so', '.cc')))).toBe(true);
+    expect(readFileSync(join(directory, 'kernels', entry?.binary?.file ?? ''), 'utf8')).toBe(`binary of ${id(MODES.faster)}`);
+    expect(existsSync(join(directory, 'kernels', (entry?.binary?.file ?? '').replace('.so', '.cc')))).toBe(true);
     expect(readFileSync(join(directory, 'report.md'), 'utf8')).toContain('| toy |');
     expect((JSON.parse(readFileSync(join(directory, 'report.json'), 'utf8')) as TuneReport).problems).toHaveLength(1);
   });
