@@ -10,7 +10,7 @@ import { formsOf } from '../generator/forms.js';
 import { FAMILIES } from '../generator/families/index.js';
 import { defaultVariant, enumerate, sample } from '../generator/space.js';
 import { isIsa } from '../generator/targets.js';
-import type { Family, Isa, Problem, Variant } from '../generator/types.js';
+import type { Family, Isa, Params, Problem, Variant } from '../generator/types.js';
 import type { DeviceIdentity } from '../runtime/device/types.js';
 import { AbortedError, CompilerError, TuneError, UsageError } from '../runtime/errors.js';
 import { DEVICE_ENVIRONMENT_URL } from './device-environment.js';
@@ -20,6 +20,7 @@ import { pool } from './compile-pool.js';
 import type { CaseFailure } from './protocol.js';
 import { seededRandom, seedFrom } from './statistics.js';
 import type { KernelBinary } from './types.js';
+import { parseVendorId, vendorVariant, withVendor, type VendorInfo } from './vendor.js';
 import { withSchedule, type Schedule } from './verify-schedules.js';
 import { createWorker, type TuningWorker } from './worker-client.js';
 
@@ -131,12 +132,16 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const workers = runs.map((run) => ({ run, pool: workerPool(run, options) }));
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'griffin-verify-'));
   try {
-    const { identity, isa } = await workers[0]!.pool.info();
+    const { identity, isa, vendor } = await workers[0]!.pool.info();
     const isas = isasToVerify(identity, isa);
     const variants = options.variants ?? defaultSample(identity.kind);
     const createBuilder = options.parts?.createBuilder ?? builderFor;
-    const { builder, note } = await createBuilder(directory, identity);
-    const tasks = options.kernel === undefined ? families.flatMap((family) => tasksOf(family, isas, identity, note === null ? variants : 0, seed)) : [oneTask(options.kernel, families)];
+    const { builder: compiled, note } = await createBuilder(directory, identity);
+    const builder = vendor === undefined ? compiled : withVendor(compiled, vendor);
+    const tasks =
+      options.kernel === undefined
+        ? families.flatMap((family) => [...tasksOf(family, isas, identity, note === null ? variants : 0, seed), ...vendorTasks(family, vendor)])
+        : [oneTask(options.kernel, families)];
     const results = new Map<string, Mutable<FamilyResult>>(
       families.map(({ name }) => [name, { family: name, forms: 0, variants: 0, skipped: 0, cases: 0, failures: 0, worst: 0, elapsedMs: 0 }]),
     );
@@ -258,7 +263,22 @@ function tasksOf(family: Family, isas: readonly Isa[], identity: DeviceIdentity,
   });
 }
 
+/** A vendor's kernels are one more variant each of what they stand in for. */
+function vendorTasks(family: Family, vendor: VendorInfo | undefined): readonly Task[] {
+  return (vendor?.kernelIds ?? []).flatMap((id) => {
+    const form = parseVendorId(id, [family]);
+    return form === null ? [] : [vendorTask(id, family, form.params)];
+  });
+}
+
+function vendorTask(id: string, family: Family, params: Params): Task {
+  const variant = vendorVariant(family, params);
+  return { family, formId: formId(variant, family), variant, kernelId: id, isDefault: false };
+}
+
 function oneTask(id: string, families: readonly Family[]): Task {
+  const theirs = parseVendorId(id, families);
+  if (theirs !== null) return vendorTask(id, theirs.family, theirs.params);
   let variant: Variant;
   try {
     variant = parseKernelId(id, families);

@@ -48,6 +48,19 @@ describe('library writer', () => {
     expect(readdirSync(directory).sort()).toEqual(['candidates', 'kernels', 'winners.json']);
   });
 
+  it("lets a vendor's kernel and those of ours replace each other, each problem by itself", () => {
+    const writer = openLibraryWriter(directory);
+    const { entry } = winner('vendor');
+    const vendor: NewWinner = { binaryPath: null, entry: { ...entry, isa: 'cublaslt' } };
+    const ids = () => read().devices['d']?.entries.map(({ kernelId }) => kernelId);
+    writer.update({ device: device('d'), winners: [winner('ours'), winner('other', 2)], decisions: [] });
+    writer.update({ device: device('d'), winners: [vendor], decisions: [] });
+    expect(ids()).toEqual(['other', 'vendor']);
+    expect(read().devices['d']?.entries[1]).not.toHaveProperty('binary');
+    writer.update({ device: device('d'), winners: [winner('ours')], decisions: [] });
+    expect(ids()).toEqual(['other', 'ours']);
+  });
+
   it('refuses a damaged winners.json when it is opened, before any time is spent, and leaves it as it is', () => {
     writeFileSync(join(directory, 'winners.json'), '{"schema": 1, "dev');
     expect(() => openLibraryWriter(directory)).toThrow(LibraryError);

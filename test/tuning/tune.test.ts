@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { winnersSchema } from '../../runtime/library/schema.js';
+import { vendorHash } from '../../runtime/library/winners.js';
 import type { ModelConfig } from '../../runtime/checkpoint/types.js';
 import { TuneError } from '../../runtime/errors.js';
 import { parseJournal } from '../../tuning/journal.js';
@@ -62,6 +63,23 @@ function lines(kind: string): readonly { kernelId: string }[] {
 }
 
 describe('tune', () => {
+  it("tries a vendor's kernel as one more candidate, and writes it as a winner without a binary", async () => {
+    const environmentUrl = new URL('./support/toy-vendor-environment.ts', import.meta.url).href;
+    const vendor = 'toy_scale__any__cublaslt__base';
+    const report = await tune(options({ ...withModes(MODES.good, MODES.writesPastEnd), environmentUrl }));
+    expect(report.problems[0]).toMatchObject({ winner: vendor, tried: 3, failed: 1 });
+    const { entries } = winnersSchema.parse(JSON.parse(readFileSync(join(directory, 'winners.json'), 'utf8'))).devices['fake-1']!;
+    expect(entries).toHaveLength(1);
+    expect(entries[0]).toMatchObject({ kernelId: vendor, isa: 'cublaslt', sourceHash: vendorHash('1.2.3'), medianNs: 800, defaultNs: 1000 });
+    expect(entries[0]).not.toHaveProperty('binary');
+    // What is in the journal is not measured again; and where the library is gone, a kernel of ours takes the place of its entry.
+    await tune(options({ ...withModes(MODES.good, MODES.writesPastEnd), environmentUrl }));
+    expect(lines('outcome').filter(({ kernelId }) => kernelId === vendor)).toHaveLength(1);
+    await tune(options(withModes(MODES.good, MODES.writesPastEnd)));
+    const after = winnersSchema.parse(JSON.parse(readFileSync(join(directory, 'winners.json'), 'utf8'))).devices['fake-1']!.entries;
+    expect(after.map(({ kernelId }) => kernelId)).toEqual([id(MODES.good)]);
+  });
+
   it('puts every bad candidate into its own state and lets none of them win', async () => {
     const report = await tune(options());
     expect(failureStates(report)).toEqual({

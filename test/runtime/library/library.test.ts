@@ -6,7 +6,7 @@ import type { Device, Kernel } from '../../../runtime/device/types.js';
 import { LibraryError } from '../../../runtime/errors.js';
 import { openLibrary } from '../../../runtime/library/library.js';
 import { findForm, readManifest } from '../../../runtime/library/manifest.js';
-import { winnersPath } from '../../../runtime/library/winners.js';
+import { vendorHash, winnersPath } from '../../../runtime/library/winners.js';
 import { DEVICE, entry, HASH, sha256, temporaryDirectory, winners } from './support.js';
 
 /** A device that notes which objects are loaded instead of loading them. */
@@ -59,6 +59,47 @@ describe('openLibrary', () => {
     expect(library.resolve({ ...problem, params: { dtype: 'bf16' } })).toMatchObject({ how: 'default' });
     expect(loaded.filter((path) => path === join(dir.path, 'kernels', 'tuned.so'))).toHaveLength(1);
     expect(library.warnings).toEqual([]);
+  });
+
+  describe("a vendor's kernel that won", () => {
+    const gemm = { family: 'linear_gemm', params: { dtype: 'f32', layout: 'outin' }, dims: { rows: 256, in: 64, out: 320 } };
+    const id = 'linear_gemm__f32_outin__cublaslt__base';
+    const standard = findForm(readManifest(), gemm.family, gemm.params, ['portable']).kernel;
+    const vendorEntry = (): object => {
+      const { binary: _, ...rest } = entry({ ...gemm, isa: 'cublaslt', kernelId: id, sourceHash: vendorHash('12.8.4'), formHash: vendorHash('12.8.4') });
+      return rest;
+    };
+    const open = (path: string, version: string | null, entries: readonly object[] = [vendorEntry()]) => {
+      writeFileSync(winnersPath(path), winners(entries));
+      const kernel = version === null ? null : { id, phases: 1, scratchBytes: 0, version };
+      return openLibrary({ ...fakeDevice().device, vendorKernel: () => kernel }, { directory: path });
+    };
+
+    it('is used without a binary of ours', () => {
+      using dir = temporaryDirectory();
+      const library = open(dir.path, '12.8.4');
+      expect(library.resolve(gemm)).toMatchObject({ id, how: 'exact' });
+      expect(library.warnings).toEqual([]);
+    });
+
+    it.each([
+      ['the library is gone', null, /cuBLASLt is not found/],
+      ['the library has another version', '13.0.2', /another version of cuBLASLt than 13\.0\.2/],
+    ])('is dropped with a warning when %s', (_, version, why) => {
+      using dir = temporaryDirectory();
+      const library = open(dir.path, version);
+      expect(library.resolve(gemm)).toMatchObject({ id: standard, how: 'default' });
+      expect(library.warnings).toHaveLength(1);
+      expect(library.warnings[0]).toMatch(why);
+    });
+
+    it('must not have a binary, and a kernel of ours must', () => {
+      using dir = temporaryDirectory();
+      const { binary: _, ...ours } = entry({ ...gemm, isa: 'portable' });
+      const library = open(dir.path, '12.8.4', [{ ...vendorEntry(), binary: { file: 'x.so', sha256: HASH } }, ours]);
+      expect(library.winners).toBe(0);
+      expect(library.warnings.join('\n')).toMatch(/entry 0[\s\S]*binary[\s\S]*entry 1[\s\S]*binary/);
+    });
   });
 
   it('never loads a binary that was changed: warns once and falls back', () => {
