@@ -34,18 +34,18 @@ export function parseVendorId(id: string, families: readonly Family[]): { readon
   return null;
 }
 
-/** What a device has of a vendor's library; undefined where that is nothing. A library that does not start is one that is not there. */
+/** What a device has of a vendor's library; undefined where that is nothing. */
 export function findVendor(device: Device, families: readonly Family[]): VendorInfo | undefined {
+  const found = families.flatMap((family) => paramSets(family).flatMap((params) => tryVendor(device, family, params) ?? []));
+  return found[0] === undefined ? undefined : { version: found[0].version, kernelIds: found.map(({ id }) => id) };
+}
+
+/** Null also where the library does not start, or where the kernel that this one needs beside it cannot be loaded: nothing depends on it. */
+function tryVendor(device: Device, family: Family, params: Params): VendorKernel | null {
   try {
-    const found = families.flatMap((family) =>
-      paramSets(family).flatMap((params) => {
-        const kernel = device.vendorKernel?.(family.name, params) ?? null;
-        return kernel === null ? [] : [kernel];
-      }),
-    );
-    return found[0] === undefined ? undefined : { version: found[0].version, kernelIds: found.map(({ id }) => id) };
+    return device.vendorKernel?.(family.name, params) ?? null;
   } catch (error) {
-    if (error instanceof DeviceError || error instanceof LibraryError) return undefined;
+    if (error instanceof DeviceError || error instanceof LibraryError) return null;
     throw error;
   }
 }

@@ -141,7 +141,7 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
     const tasks =
       options.kernel === undefined
         ? families.flatMap((family) => [...tasksOf(family, isas, identity, note === null ? variants : 0, seed), ...vendorTasks(family, vendor)])
-        : [oneTask(options.kernel, families)];
+        : [oneTask(options.kernel, families, vendor)];
     const results = new Map<string, Mutable<FamilyResult>>(
       families.map(({ name }) => [name, { family: name, forms: 0, variants: 0, skipped: 0, cases: 0, failures: 0, worst: 0, elapsedMs: 0 }]),
     );
@@ -276,9 +276,12 @@ function vendorTask(id: string, family: Family, params: Params): Task {
   return { family, formId: formId(variant, family), variant, kernelId: id, isDefault: false };
 }
 
-function oneTask(id: string, families: readonly Family[]): Task {
+function oneTask(id: string, families: readonly Family[], vendor: VendorInfo | undefined): Task {
   const theirs = parseVendorId(id, families);
-  if (theirs !== null) return vendorTask(id, theirs.family, theirs.params);
+  if (theirs !== null) {
+    if (vendor?.kernelIds.includes(id) === true) return vendorTask(id, theirs.family, theirs.params);
+    throw new UsageError(`${id}: this device has no such kernel: cuBLASLt is not found, or does not have it`, { remedy: 'set GRIFFIN_CUBLASLT to its path' });
+  }
   let variant: Variant;
   try {
     variant = parseKernelId(id, families);
