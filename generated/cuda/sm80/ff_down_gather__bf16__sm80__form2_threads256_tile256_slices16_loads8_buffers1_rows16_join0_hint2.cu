@@ -337,7 +337,7 @@ GK_DEVICE void downRows(const Params& params) {
   joinSlices(params, share, rowCount);
 }
 
-GK_KERNEL(gk_ff_down_gather__bf16__sm80__form2_threads256_tile256_slices16_loads8_buffers1_rows16_join0_hint2__rows, Params, kThreads, 2) {
+GK_KERNEL(gk_ff_down_gather__bf16__sm80__form2_threads256_tile256_slices16_loads8_buffers1_rows16_join0_hint2__rows, Params, kThreads, 3) {
   if (wide(params)) downRows(params);
   else downAnySize(params);
 }
