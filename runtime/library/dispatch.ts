@@ -1,3 +1,4 @@
+import { VENDOR_ISA } from '../device/types.js';
 import type { FfStrategyDecision, WinnerEntry } from './schema.js';
 
 /** A kernel family at concrete parameters and sizes: what the runtime asks the library for. */
@@ -33,6 +34,8 @@ export function chooseWinner(problem: KernelProblem, entries: readonly WinnerEnt
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const entry of sameForm) {
     const distance = shapeDistance(problem.dims, entry.dims);
+    // A vendor's library may refuse a shape when the plan is recorded, so it runs only what it was measured with.
+    if (entry.isa === VENDOR_ISA && distance > 0) continue;
     if (distance < bestDistance || (distance === bestDistance && best !== null && entry.medianNs < best.medianNs)) {
       best = entry;
       bestDistance = distance;

@@ -21,6 +21,16 @@ describe('chooseWinner', () => {
     expect(choice.detail).toContain('out=700');
   });
 
+  it('takes a vendor kernel for the very shape that it was measured with, and for no other', () => {
+    const gemm: KernelProblem = { family: 'linear_gemm', params: { dtype: 'bf16', layout: 'outin' }, dims: { rows: 256, in: 4096, out: 4096 } };
+    const vendor = entry({ family: gemm.family, params: gemm.params, dims: gemm.dims, isa: 'cublaslt', kernelId: 'vendor' });
+    const own = entry({ family: gemm.family, params: gemm.params, dims: { rows: 512, in: 4096, out: 4096 }, isa: 'sm80', kernelId: 'own' });
+    expect(chooseWinner(gemm, [own, vendor], ['sm80', 'cublaslt'])).toMatchObject({ how: 'exact', entry: { kernelId: 'vendor' } });
+    const wider = { ...gemm, dims: { rows: 256, in: 4096, out: 4097 } };
+    expect(chooseWinner(wider, [own, vendor], ['sm80', 'cublaslt'])).toMatchObject({ how: 'nearest', entry: { kernelId: 'own' } });
+    expect(chooseWinner(wider, [vendor], ['sm80', 'cublaslt'])).toMatchObject({ how: 'default' });
+  });
+
   it('never crosses family, parameters or what the machine can run', () => {
     const others = [
       entry({ family: 'linear_gemm' }),
