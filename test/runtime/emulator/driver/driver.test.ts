@@ -86,7 +86,8 @@ describe('emulated driver', () => {
   });
 });
 
-const noAsan = asanMissing();
+// Building and running everything a second time takes minutes: part of the long run only.
+const noAsan = process.env['GRIFFIN_TEST_FULL'] === '1' ? asanMissing() : 'takes minutes; set GRIFFIN_TEST_FULL=1';
 describe.skipIf(noAsan !== undefined)(`emulated driver with the address and undefined-behaviour sanitizers${noAsan === undefined ? '' : ` (skipped: ${noAsan})`}`, () => {
   // Thread stacks of the engine are its own; allocations that fail come back as null.
   define('addon-asan', buildAsanAddon, ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'], {
