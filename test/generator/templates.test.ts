@@ -8,7 +8,7 @@ import { tinyTemplates } from './tiny.js';
 describe('loadTemplates', () => {
   it('offers every shared file as a partial and kernels as templates only', () => {
     const set = loadTemplates(tinyTemplates({ 'cpu/plain.hbs': 'x' }));
-    expect(set.partials).toEqual(['cpu/args', 'cpu/export', 'cpu/kernel_abi', 'cpu/plain', 'cpu/prelude']);
+    expect(set.partials).toEqual(['cpu/args', 'cpu/export', 'cpu/kernel_abi', 'cpu/plain', 'cpu/prelude', 'cuda/describe', 'cuda/device', 'cuda/params', 'cuda/prelude']);
   });
 
   it('inserts .h files as they are and replaces overridden partials', () => {
