@@ -1,6 +1,6 @@
 // The part of cuBLASLt's binary interface (12.0 and later) that this project calls, written here so that nothing of CUDA is needed to build. Handles are
-// opaque pointers, statuses ints with 0 for success. The numbers follow the documentation of cuBLASLt; only `griffin verify` on a GPU that has the library
-// can show that they are right, and until it has, a product that is wrong loses in verification and our own kernels run.
+// opaque pointers, statuses ints with 0 for success. The numbers were written without cublasLt.h at hand and no test compares them with
+// it; only `griffin verify` on a GPU that has the library can show that they are right, and until it has, a product that is wrong loses in verification and our own kernels run.
 #ifndef GRIFFIN_CUDA_BLAS_API_H
 #define GRIFFIN_CUDA_BLAS_API_H
 #include <cstddef>
