@@ -39,6 +39,47 @@ export function isMeasured(outcome: CandidateOutcome): outcome is MeasuredOutcom
   return outcome.state === 'ok' || outcome.state === 'too-slow';
 }
 
+/** What a kernel takes of the machine beside time. Of two that are equally fast, the one that takes less is the better one. */
+export interface KernelResources {
+  /** Registers per thread (GPU). */
+  readonly registers?: number;
+  /** Static and dynamic shared memory of a block (GPU), bytes. */
+  readonly sharedBytes?: number;
+  /** Machine code, bytes. */
+  readonly codeBytes?: number;
+}
+
+/** The state of the machine while samples were taken. What could not be read is absent. */
+export interface Conditions {
+  /** Shares of all processors' time, 0 to 1: taken by the hypervisor for other machines, and by other processes of this one. */
+  readonly stealShare?: number;
+  readonly otherShare?: number;
+  /** Processor clock, the mean over cores. */
+  readonly cpuMhz?: number;
+  readonly smClockMhz?: number;
+  readonly memClockMhz?: number;
+  readonly powerW?: number;
+  readonly temperatureC?: number;
+  /** Why a GPU's clocks were lowered, e.g. `power cap`. */
+  readonly throttle?: readonly string[];
+}
+
+/** What is known of a candidate beside its outcome. */
+export interface CandidateFacts {
+  /** SHA-256 of its machine code: equal code is timed once. */
+  readonly machineCode?: string;
+  readonly resources?: KernelResources;
+  /** Its time was not measured but taken over from this kernel, whose machine code is the same. */
+  readonly sameCodeAs?: string;
+  /** Wall time that it took to compile (its share of its batch), and to verify and measure. */
+  readonly compileMs?: number;
+  readonly evaluateMs?: number;
+  readonly conditions?: Conditions;
+  /** Pairs of samples that were thrown away because the machine was disturbed, and whether the kept ones still look disturbed. */
+  readonly retaken?: number;
+  readonly dirty?: boolean;
+}
+
 /** A compiled kernel: a shared object and the id inside it. */
 export interface KernelBinary {
   readonly kernelId: string;

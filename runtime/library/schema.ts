@@ -47,6 +47,15 @@ const entryFields = z.strictObject({
   roofShare: z.number().nonnegative().optional(),
   /** ISO 8601. */
   measuredAt: z.string(),
+  /** Device key and driver that it was measured with: an entry that was copied into another device's section is found out. */
+  deviceKey: z.string(),
+  driver: z.string(),
+  /** Id of the tuning run. */
+  run: z.string(),
+  /** Winner's time / default's time: the median over rounds, and the 95 % confidence interval of that median. Absent where only the default was measured. */
+  ratio: z.strictObject({ median: z.number().positive(), low: z.number().positive(), high: z.number().positive() }).optional(),
+  /** The machine was disturbed while this was measured, and did not come to rest: do not ship. */
+  dirty: z.boolean(),
 });
 
 /** A kernel of a vendor's library (`isa` is `cublaslt`) comes with that library and has no binary of ours; every other kernel has one. */
