@@ -11,7 +11,7 @@ import type { BenchResult } from '../runtime/bench/result.js';
 import { AbortedError } from '../runtime/errors.js';
 import type { GenerateOptions } from '../runtime/generate/options.js';
 import type { GenerateResult, Model } from '../runtime/model/model.js';
-import type { TuneReport } from '../tuning/report.js';
+import type { TuneReport } from '../tuning/report/run-report.js';
 import { packageRoot } from '../runtime/paths.js';
 import { sideBySide, wrap } from './columns.js';
 import { withInterrupt } from './interrupt.js';

@@ -31,13 +31,19 @@ export function neededPackages(root, files) {
   return [...needed].sort();
 }
 
-/** Copies what Node can load of a package, and its licence: no types, maps, sources, tests, documentation. */
+/** Whether a package's own manifest sends an import into one of its folders. */
+export function loadsFrom(packageFolder, inside) {
+  const { exports, module, main } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
+  return JSON.stringify([exports, module, main]).match(/"(?:\.\/)?([^"/]+)\/[^"]*"/g)?.some((path) => path.replace(/^"(\.\/)?/, '').startsWith(`${inside}/`)) ?? false;
+}
+
+/** Copies what Node can load of a package, and its licence: no types, maps, sources (unless they are what is loaded), tests, documentation. */
 export function copyPackage(root, name, target) {
   const folder = join(root, 'node_modules', name);
   for (const file of filesBelow(folder)) {
     const inside = file.slice(folder.length + 1);
     const [first] = inside.split(sep);
-    if (first === 'node_modules' || first === 'src' || first === 'test' || first === 'tests' || first === 'types') continue;
+    if (first === 'node_modules' || (first === 'src' && !loadsFrom(folder, 'src')) || first === 'test' || first === 'tests' || first === 'types') continue;
     const base = inside.slice(inside.lastIndexOf(sep) + 1);
     if (!(KEPT.has(extname(base)) || LICENCE.test(base)) || /\.(amd|amd\.min|min)\.js$/.test(base) || inside.startsWith(join('dist', 'amd'))) continue;
     const to = join(target, 'node_modules', name, inside);

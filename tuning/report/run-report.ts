@@ -1,9 +1,12 @@
 /** What a tuning run found, as data, as Markdown and as a table for the terminal. */
-import type { DeviceIdentity } from '../runtime/device/types.js';
-import type { FfStrategyDecision } from '../runtime/library/schema.js';
-import type { ProblemState } from './problem-state.js';
-import { roofShare, type Roof } from './roof.js';
-import { problemKey, type OutcomeState } from './types.js';
+import type { DeviceIdentity } from '../../runtime/device/types.js';
+import type { FfStrategyDecision } from '../../runtime/library/schema.js';
+import type { ProblemState } from '../problem-state.js';
+import { roofShare, type Roof } from '../roof.js';
+import { problemKey, type OutcomeState } from '../types.js';
+import { formatNs, shortKernel } from './format.js';
+
+export { formatNs } from './format.js';
 
 export interface ProblemReport {
   readonly problem: string;
@@ -13,8 +16,13 @@ export interface ProblemReport {
   readonly winner: string | null;
   readonly medianNs: number | null;
   readonly defaultNs: number | null;
-  /** defaultNs / medianNs. */
+  /** The default's time / the winner's: from the median of paired ratios, and its 95 % interval. 1 where the default stays. */
   readonly speedUp: number | null;
+  readonly speedUpInterval: { readonly low: number; readonly high: number } | null;
+  /** Kernels that cannot be told from the winner. */
+  readonly tied: readonly string[];
+  /** The machine did not come to rest while it was decided: do not ship. */
+  readonly dirty: boolean;
   readonly roofShare: number | null;
   readonly spaceSize: number;
   readonly tried: number;
@@ -63,10 +71,13 @@ export function reportProblem(state: ProblemState, roof: Roof | null): ProblemRe
     problem: problemKey(state.tuning.problem),
     label: state.tuning.label,
     formId: state.formId,
-    winner: decision?.winner.kernelId ?? null,
+    winner: decision?.winnerId ?? null,
     medianNs: decision?.medianNs ?? null,
     defaultNs: decision?.defaultNs ?? null,
-    speedUp: decision === null ? null : decision.defaultNs / decision.medianNs,
+    speedUp: decision === null ? null : 1 / decision.ratio.median,
+    speedUpInterval: decision === null ? null : { low: 1 / decision.ratio.high, high: 1 / decision.ratio.low },
+    tied: decision?.tied.map(({ kernelId }) => kernelId) ?? [],
+    dirty: state.final?.dirty ?? false,
     roofShare: decision === null || limits === null ? null : roofShare(state.family, state.tuning.problem, decision.medianNs, limits),
     spaceSize: state.search.size(),
     tried: tried.length,
@@ -89,10 +100,10 @@ const COLUMNS = ['problem', 'winner', 'time', 'of roof', 'vs default', 'tried', 
 function cells(problem: ProblemReport): readonly string[] {
   return [
     problem.label,
-    problem.winner?.split('__').slice(2).join(' ') ?? '–',
+    problem.winner === null ? '–' : shortKernel(problem.winner),
     problem.medianNs === null ? '–' : formatNs(problem.medianNs),
     problem.roofShare === null ? '–' : `${Math.round(problem.roofShare * 100)} %`,
-    problem.speedUp === null ? '–' : `${problem.speedUp.toFixed(2)}×`,
+    problem.speedUp === null ? '–' : `${problem.speedUp.toFixed(2)}×${problem.dirty ? '?' : ''}`,
     `${problem.tried}/${problem.spaceSize}`,
     String(problem.failed),
   ];
@@ -135,10 +146,4 @@ export function formatMarkdown(report: TuneReport): string {
     for (const failure of report.failures) lines.push(row([failure.problem, failure.kernelId, failure.state, failure.message.replace(/\s+/g, ' ').replaceAll('|', '\\|').slice(0, 300)]));
   }
   return `${lines.join('\n')}\n`;
-}
-
-export function formatNs(ns: number): string {
-  if (ns < 1e4) return `${Math.round(ns)} ns`;
-  if (ns < 1e7) return `${(ns / 1e3).toFixed(1)} µs`;
-  return `${(ns / 1e6).toFixed(2)} ms`;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatMarkdown, formatNs, formatTable, type TuneReport } from '../../tuning/report.js';
+import { formatMarkdown, formatNs, formatTable, type TuneReport } from '../../../tuning/report/run-report.js';
 
 const report: TuneReport = {
   device: { kind: 'cpu', name: 'Test CPU', key: 'cpu-test', isas: ['avx2'], cores: 2, l1dBytes: 1, l2Bytes: 1, l3Bytes: 1, memoryBytes: 1 },
@@ -15,11 +15,11 @@ const report: TuneReport = {
   problems: [
     {
       problem: 'f()', label: 'decode qkv', formId: 'linear_gemv__bf16__avx2', winner: 'linear_gemv__bf16__avx2__rows4', medianNs: 12_345, defaultNs: 15_000,
-      speedUp: 1.215, roofShare: 0.914, spaceSize: 96, tried: 10, reused: 2, failed: 1, reason: 'faster',
+      speedUp: 1.215, speedUpInterval: { low: 1.2, high: 1.23 }, tied: [], dirty: false, roofShare: 0.914, spaceSize: 96, tried: 10, reused: 2, failed: 1, reason: 'faster',
     },
     {
       problem: 'g()', label: 'statistic', formId: 'flock_statistic__any__avx2', winner: null, medianNs: null, defaultNs: null,
-      speedUp: null, roofShare: null, spaceSize: 4, tried: 1, reused: 0, failed: 1, reason: 'the default variant is wrong',
+      speedUp: null, speedUpInterval: null, tied: [], dirty: false, roofShare: null, spaceSize: 4, tried: 1, reused: 0, failed: 1, reason: 'the default variant is wrong',
     },
   ],
   decisions: [{ kind: 'ff_strategy', dims: { hidden: 8, intermediate: 16, k: 8 }, dtype: 'bf16', choice: 'gather', gatherNs: 1500, compactNs: 1490, compactionNs: 99_000 }],
