@@ -10,7 +10,7 @@ import { readFatbinIndex, type FatbinIndex } from '../runtime/library/fatbins.js
 import { libraryDirectory } from '../runtime/paths.js';
 import { compileCudaKernels, findCudaCompiler } from './cuda/compile.js';
 import { GPU_DATA_SHEETS, type GpuDataSheet } from './gpus.js';
-import { readWinners } from './library-writer.js';
+import { readWinners } from './library/contents.js';
 import { paperRows, variantsOf, type EntryNeeds } from './paper.js';
 import type { PaperReport } from './paper-report.js';
 import { dispatchDims } from './problems.js';

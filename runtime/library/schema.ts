@@ -94,6 +94,8 @@ export const deviceIdentitySchema = z.object({
   l2Bytes: z.number().nonnegative(),
   l3Bytes: z.number().nonnegative(),
   memoryBytes: z.number().nonnegative(),
+  /** Of a GPU: its compute capability (10 × major + minor) says whose binaries it runs. */
+  gpu: z.object({ capability: z.number().int().positive(), driver: z.number().nonnegative() }).optional(),
 });
 
 const deviceSectionSchema = z.strictObject({

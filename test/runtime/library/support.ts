@@ -22,6 +22,10 @@ export function entry(fields: Partial<WinnerEntry> = {}): WinnerEntry {
     medianNs: 1000,
     defaultNs: 1200,
     measuredAt: '2026-01-01T00:00:00Z',
+    deviceKey: DEVICE.key,
+    driver: '',
+    run: 'run-1',
+    dirty: false,
     ...fields,
   };
 }
