@@ -2,19 +2,17 @@
  * The `griffin` program: registers the commands, turns errors into messages and exit codes.
  * Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted after a clean stop.
  */
-import { readFileSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { writeSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { packageRoot } from '../runtime/paths.js';
+import { packageVersion } from '../runtime/paths.js';
 import { exitCodeOf, reportError } from './report-error.js';
 import { registerCommands } from './commands/index.js';
 
 /** The whole command tree, without side effects: the documentation is rendered from it too. */
 export function buildProgram(): Command {
-  const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
   const program = new Command('griffin')
     .description('GRIFFIN text generation with generated, tuned kernels: half of the feed-forward neurons, chosen by the prompt, write the text.')
-    .version(manifest.version, '-V, --version', 'print the version and exit')
+    .version(packageVersion(), '-V, --version', 'print the version and exit')
     .helpOption('-h, --help', 'print help and exit')
     .helpCommand(false)
     .showHelpAfterError('(griffin <command> --help lists the options)')

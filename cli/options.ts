@@ -1,5 +1,6 @@
 /** Parsers for option values: each throws commander's InvalidArgumentError with what was expected, which ends in exit code 2. */
 import { InvalidArgumentError } from 'commander';
+import { UsageError } from '../runtime/errors.js';
 
 /** Digits with an optional fraction and exponent: unlike Number(), neither '' nor '0x10' nor 'Infinity'. */
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -71,4 +72,31 @@ export function duration(text: string): number {
     if (seconds > 0) return seconds;
   }
   throw new InvalidArgumentError('Expected a length of time such as 30s, 2m or 1h.');
+}
+
+/** `2/4`: the second of four parts; 0-based inside the program. */
+export function shard(text: string): { readonly index: number; readonly of: number } {
+  const match = /^(\d+)\/(\d+)$/.exec(text.trim());
+  const [index, of] = [Number(match?.[1]), Number(match?.[2])];
+  if (match !== null && index >= 1 && index <= of) return { index: index - 1, of };
+  throw new InvalidArgumentError(`Expected i/n with 1 ≤ i ≤ n, e.g. 2/4, found '${text}'.`);
+}
+
+/** Names separated by commas. */
+export function nameList(text: string): string[] {
+  const names = text.split(',').map((part) => part.trim()).filter((part) => part !== '');
+  if (names.length === 0) throw new InvalidArgumentError('Expected names separated by commas.');
+  return names;
+}
+
+/** A parser that throws UsageError, as one whose message commander puts behind the option's name. */
+export function usage<T>(parse: (text: string) => T) {
+  return (text: string): T => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof UsageError) throw new InvalidArgumentError(error.message);
+      throw error;
+    }
+  };
 }

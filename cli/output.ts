@@ -12,8 +12,13 @@ export function printJson(value: unknown): void {
 
 /** Writes an object as JSON into a file. Throws a FileError. */
 export function writeJsonFile(path: string, value: unknown): void {
+  writeTextFile(path, `${JSON.stringify(value, null, 1)}\n`);
+}
+
+/** Writes a file. Throws a FileError. */
+export function writeTextFile(path: string, text: string): void {
   try {
-    writeFileSync(path, `${JSON.stringify(value, null, 1)}\n`);
+    writeFileSync(path, text);
   } catch (error) {
     throw new FileError(`cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }

@@ -12,6 +12,11 @@ export function packageRoot(): string {
   }
 }
 
+/** The package's version, e.g. `0.1.0`. */
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+}
+
 /**
  * Makes a directory and those above it; one that exists is fine. Folder by folder, because Node's own recursive mkdir calls a read-only
  * file system "no such file" and never returns where a folder cannot be made, as under /proc. Throws the system's error.

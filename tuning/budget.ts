@@ -1,56 +1,60 @@
-/** How a time budget is spread: over rounds, and within a round over problems. Pure: time comes from the caller's clock. */
+/** How time is spent: how much there is, which problem gets the next share, and how long the rest will take. Pure: time comes from the caller's clock. */
 
 export interface Clock {
   /** Milliseconds on a monotonic scale. */
   now(): number;
 }
 
+/** How far a run goes where no time is set. */
+export const EFFORTS = ['quick', 'normal', 'exhaustive'] as const;
+export type Effort = (typeof EFFORTS)[number];
+
+/** Most candidates of one problem, as a share of its space and as a number. */
+const LIMITS: Readonly<Record<Effort, { readonly share: number; readonly most: number }>> = {
+  quick: { share: 0.05, most: 24 },
+  normal: { share: 0.1, most: 240 },
+  exhaustive: { share: 1, most: Number.POSITIVE_INFINITY },
+};
+/** A small space is covered whatever the effort. */
+const ALWAYS = 12;
+
+/** Candidates to try for a problem whose space has `size` variants. */
+export function candidateLimit(effort: Effort, size: number): number {
+  const { share, most } = LIMITS[effort];
+  return Math.min(size, Math.max(ALWAYS, Math.min(most, Math.ceil(size * share))));
+}
+
 export interface ProblemShare {
-  /** Expected gain: seconds of a typical generation that this problem takes, times how much choice there is. */
+  /** Share of a typical generation's time that this problem takes. */
   readonly weight: number;
-  /** Candidates that can still be proposed. */
-  readonly remaining: number;
+  /** Share of the problem's own time that its next candidate is expected to save; null before anything is known. */
+  readonly expectedGain: number | null;
   /** Time given to it so far. */
   readonly spentMs: number;
-  /** Expected time for one more candidate: compile, verify, measure. */
-  readonly candidateMs: number;
-  /** Whether its default variant has been measured: until then it comes first, at this cost. */
-  readonly started: boolean;
-  readonly firstMs: number;
+  /** Candidates that it may still try. */
+  readonly remaining: number;
+  /** Candidates that are being compiled or measured now. */
+  readonly inFlight: number;
 }
+
+/** A search that knows nothing yet is taken to find this much; one that is done is still looked at now and then. */
+const UNKNOWN_GAIN = 0.2;
+const LEAST_GAIN = 0.005;
 
 /**
- * Candidates for each problem in a round of `availableMs`. Weighted fair queueing: the next candidate goes to the problem with the
- * least time spent per weight. A problem that has not started gets its default variant even if the time does not cover it, since a
- * library without it would be incomplete.
+ * The problem that gets the next candidates: weighted fair queueing, that is, the least time spent per weight, where the weight is the
+ * root of call frequency × time × expected gain (its root, since later candidates bring less and light problems should not be left with
+ * their default). Problems with candidates in flight wait unless all have some: their next proposals should know the results. Null when none has any left.
  */
-export function planRound(problems: readonly ProblemShare[], availableMs: number): readonly number[] {
-  const counts: number[] = problems.map((problem) => (!problem.started && problem.remaining > 0 ? 1 : 0));
-  let left = availableMs - problems.reduce((sum, problem, i) => sum + (counts[i] ?? 0) * problem.firstMs, 0);
-  for (;;) {
-    let next = -1;
-    let lowest = Number.POSITIVE_INFINITY;
-    problems.forEach((problem, i) => {
-      const planned = counts[i] ?? 0;
-      if (planned >= problem.remaining || problem.candidateMs > left || problem.weight <= 0) return;
-      const used = (problem.spentMs + planned * problem.candidateMs) / problem.weight;
-      if (used < lowest) [next, lowest] = [i, used];
-    });
-    const chosen = problems[next];
-    if (chosen === undefined) return counts;
-    counts[next] = (counts[next] ?? 0) + 1;
-    left -= Math.max(chosen.candidateMs, 1e-3);
-  }
-}
-
-/** Share of the remaining time that the next round may take: early rounds leave time to follow what they find; the last takes all. */
-export const ROUND_SHARE = 0.45;
-/** Below this share of the whole budget the rest is one last round. */
-export const LAST_ROUND_SHARE = 0.2;
-
-export function roundTime(budgetMs: number, remainingMs: number, finalsMs: number): number {
-  const available = Math.max(0, remainingMs - finalsMs);
-  return remainingMs <= budgetMs * LAST_ROUND_SHARE ? available : available * ROUND_SHARE;
+export function pickProblem(problems: readonly ProblemShare[]): number | null {
+  let best: { readonly index: number; readonly rank: readonly [number, number] } | null = null;
+  problems.forEach((problem, index) => {
+    if (problem.remaining <= 0 || problem.weight <= 0) return;
+    const worth = Math.sqrt(problem.weight * Math.max(LEAST_GAIN, problem.expectedGain ?? UNKNOWN_GAIN));
+    const rank = [problem.inFlight, problem.spentMs / worth] as const;
+    if (best === null || rank[0] < best.rank[0] || (rank[0] === best.rank[0] && rank[1] < best.rank[1])) best = { index, rank };
+  });
+  return (best as { readonly index: number } | null)?.index ?? null;
 }
 
 /** A running mean that favours the recent: `expected` until something was observed. */
@@ -71,4 +75,9 @@ export function createEstimate(expected: number, memory = 0.7): Estimate {
       seen = true;
     },
   };
+}
+
+/** Milliseconds until a run is over: what is left to try at what a candidate costs, or the end of the budget if that comes first. */
+export function etaMs(candidatesLeft: number, candidateMs: number, finalsMs: number, budgetLeftMs: number): number {
+  return Math.max(0, Math.min(budgetLeftMs, candidatesLeft * candidateMs + finalsMs));
 }

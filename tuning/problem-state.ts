@@ -2,19 +2,23 @@
 import { formId, type Form } from '../generator/ids.js';
 import { rawSize } from '../generator/space.js';
 import type { Family, Isa, Variant } from '../generator/types.js';
+import { candidateLimit, type Effort } from './budget.js';
 import type { Decision } from './decide.js';
 import { expectedTime } from './problems.js';
 import { ratios } from './measure.js';
+import { restrictFamily, type Restriction } from './restrict.js';
 import type { Roof } from './roof.js';
-import { createSearch, type Search } from './search.js';
+import { createSearch, type StrategyName } from './search/index.js';
+import type { Search } from './search/search.js';
 import { median, seedFrom } from './statistics.js';
 import { candidateId, isVendor, vendorVariant, type VendorInfo } from './vendor.js';
-import { isMeasured, problemKey, type CandidateOutcome, type OutcomeState, type TuningProblem } from './types.js';
+import { isMeasured, problemKey, type CandidateFacts, type CandidateOutcome, type OutcomeState, type TuningProblem } from './types.js';
 
 export interface TriedCandidate {
   readonly variant: Variant;
   readonly kernelId: string;
   readonly outcome: CandidateOutcome;
+  readonly facts: CandidateFacts;
   /** The outcome was in the journal or known from another problem of the form: nothing was run. */
   readonly reused: boolean;
 }
@@ -25,6 +29,8 @@ export interface FinalResult {
   readonly finalists: number;
   /** The machine's limits in the same rounds, or null when the final had no control. */
   readonly roof: Roof | null;
+  /** The machine did not come to rest while it was decided. */
+  readonly dirty: boolean;
 }
 
 export interface ProblemState {
@@ -37,23 +43,49 @@ export interface ProblemState {
   readonly defaultId: string;
   /** The kernel of a vendor's library for this problem, or null. The search does not know of it. */
   readonly vendor: Variant | null;
-  /** Share of the budget: see `createProblemState`. */
+  /** Nanoseconds of a typical token that this problem is expected to take, times how much choice there is. */
   readonly weight: number;
+  /** Most candidates that the effort allows. */
+  readonly limit: number;
   readonly tried: Map<string, TriedCandidate>;
   spentMs: number;
+  /** Candidates that are being compiled or measured. */
+  inFlight: number;
+  /** The search has nothing more to propose. */
+  exhausted: boolean;
   final: FinalResult | null;
   /** Kernel ids of the last final: the same finalists need no second one. */
   finalOf: string;
+  /** The best candidate / default when the last final was run. */
+  finalRatio: number;
+  /** Kernels that lost against the default on held-out contents: they are no finalists any more. */
+  readonly rejected: Set<string>;
   /** Why the problem cannot be tuned: its default variant failed. */
   failure: string | null;
 }
 
-/** `capability`: of a GPU, whose limits decide which variants there are. */
-export function createProblemState(tuning: TuningProblem, family: Family, isa: Isa, seed: number, capability?: number, vendor?: VendorInfo): ProblemState {
+export interface ProblemStateOptions {
+  readonly seed: number;
+  readonly strategy: StrategyName;
+  readonly effort: Effort;
+  /** Of a GPU, whose limits decide which variants there are. */
+  readonly capability?: number;
+  readonly vendor?: VendorInfo;
+  readonly shard?: { readonly index: number; readonly of: number };
+  readonly restriction?: Restriction;
+}
+
+export function createProblemState(tuning: TuningProblem, family: Family, isa: Isa, options: ProblemStateOptions): ProblemState {
+  const { seed, strategy, effort, capability, vendor, shard, restriction } = options;
   const form: Form = { family: family.name, params: tuning.problem.params, isa };
   const id = formId(form, family);
   const theirs = vendorVariant(family, form.params);
-  const search = createSearch({ form, family, dims: tuning.problem.dims, seed: seedFrom(id, seed), ...(capability === undefined ? {} : { capability }) });
+  const searched = restriction === undefined ? family : restrictFamily(family, isa, form.params, restriction);
+  const search = createSearch(
+    { form, family: searched, dims: tuning.problem.dims, ...(capability === undefined ? {} : { capability }), ...(shard === undefined ? {} : { shard }) },
+    { strategy, seed: seedFrom(id, seed) },
+  );
+  const raw = rawSize(searched, isa);
   return {
     tuning,
     key: problemKey(tuning.problem),
@@ -63,25 +95,30 @@ export function createProblemState(tuning: TuningProblem, family: Family, isa: I
     search,
     defaultId: candidateId(search.defaultVariant, family),
     vendor: vendor?.kernelIds.includes(candidateId(theirs, family)) === true ? theirs : null,
-    // Time at stake times choice; its root, since later candidates bring less and light problems should not be left with their default.
-    weight: Math.sqrt(expectedTime(family, tuning) * Math.min(1, Math.log2(1 + rawSize(family, isa)) / 5)),
+    weight: expectedTime(family, tuning) * Math.min(1, Math.log2(1 + raw) / 5),
+    limit: candidateLimit(effort, raw),
     tried: new Map(),
     spentMs: 0,
+    inFlight: 0,
+    exhausted: false,
     final: null,
     finalOf: '',
+    finalRatio: 1,
+    rejected: new Set(),
     failure: null,
   };
 }
 
-/** Records an outcome and what the search learns from it: median of candidate / default. */
-export function recordOutcome(state: ProblemState, variant: Variant, outcome: CandidateOutcome, reused: boolean): void {
+/** Records an outcome and what the search learns from it: median of candidate / default, over so many pairs of samples. */
+export function recordOutcome(state: ProblemState, variant: Variant, outcome: CandidateOutcome, facts: CandidateFacts, reused: boolean, leastSamples = 0): void {
   const id = candidateId(variant, state.family);
-  state.tried.set(id, { variant, kernelId: id, outcome, reused });
-  if (!isVendor(variant)) state.search.observe(variant, outcome.state === 'ok' ? costOf(outcome) : null);
+  state.tried.set(id, { variant, kernelId: id, outcome, facts, reused });
+  const samples = isMeasured(outcome) ? outcome.samplesNs.length : 0;
+  if (!isVendor(variant)) state.search.observe(variant, { cost: costOf(outcome), samples: Math.max(samples, leastSamples) });
   if (id === state.defaultId && outcome.state !== 'ok') state.failure = `the default variant is ${outcome.state}: ${outcome.message}`;
 }
 
-function costOf(outcome: CandidateOutcome): number | null {
+export function costOf(outcome: CandidateOutcome): number | null {
   return isMeasured(outcome) ? median(ratios(outcome.samplesNs, outcome.referenceNs)) : null;
 }
 
@@ -90,10 +127,21 @@ export function bestRatio(state: ProblemState): number | null {
   return state.search.ranking()[0]?.cost ?? null;
 }
 
+/** Candidates that may still be tried. */
+export function remainingCandidates(state: ProblemState): number {
+  if (state.failure !== null || state.exhausted) return 0;
+  return Math.max(0, Math.min(state.limit - state.tried.size, state.search.remaining()) - state.inFlight);
+}
+
 /** The default, up to `challengers` of the fastest others, and a vendor's kernel that is right and not hopelessly slow. */
 export function finalistsOf(state: ProblemState, challengers: number): readonly Variant[] {
-  const others = state.search.ranking().filter(({ variant }) => candidateId(variant, state.family) !== state.defaultId);
-  const vendor = state.vendor !== null && state.tried.get(candidateId(state.vendor, state.family))?.outcome.state === 'ok' ? [state.vendor] : [];
+  const isEligible = (variant: Variant): boolean => {
+    const id = candidateId(variant, state.family);
+    const tried = state.tried.get(id);
+    return id !== state.defaultId && !state.rejected.has(id) && tried?.outcome.state === 'ok' && tried.facts.sameCodeAs === undefined;
+  };
+  const others = state.search.ranking().filter(({ variant }) => isEligible(variant));
+  const vendor = state.vendor !== null && isEligible(state.vendor) ? [state.vendor] : [];
   return [state.search.defaultVariant, ...others.slice(0, challengers).map(({ variant }) => variant), ...vendor];
 }
 

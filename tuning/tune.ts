@@ -1,155 +1,209 @@
 /** `tune()`: finds the fastest kernels of this machine for a model, and writes them to a library that the runtime overlays. */
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { GeneratorError } from '../generator/errors.js';
-import { FAMILIES } from '../generator/families/index.js';
-import { isasOf, isIsa } from '../generator/targets.js';
-import type { Family, Isa } from '../generator/types.js';
-import { readModelConfig } from '../runtime/checkpoint/config.js';
-import type { ModelConfig } from '../runtime/checkpoint/types.js';
-import type { DeviceIdentity } from '../runtime/device/types.js';
+import { isasOf } from '../generator/targets.js';
+import type { Family } from '../generator/types.js';
 import { AbortedError, TuneError, UsageError } from '../runtime/errors.js';
 import { readManifest, type Manifest } from '../runtime/library/manifest.js';
-import { libraryDirectory } from '../runtime/paths.js';
-import type { Clock } from './budget.js';
-import { DEVICE_ENVIRONMENT_URL } from './device-environment.js';
-import type { DeviceRequest } from './environment.js';
-import { openJournal } from './journal.js';
-import { candidateDirectory, createKernelBuilder, type KernelBuilder } from './kernel-builder.js';
-import { compilerFor } from './kernel-compilers.js';
-import { openLibraryWriter } from './library-writer.js';
+import { libraryDirectory, packageVersion } from '../runtime/paths.js';
+import type { TunerContext, TuningResult } from './context.js';
+import { openJournal, type Journal } from './journal/journal.js';
+import type { KernelBuilder } from './kernel-builder.js';
+import { openLibraryWriter, type LibraryWriter } from './library/writer.js';
 import { createProblemState, countStates, type ProblemState } from './problem-state.js';
-import { modelProblems } from './problems.js';
-import { failuresOf, formatMarkdown, reportProblem, type TuneReport } from './report.js';
-import { measureRoof } from './roof.js';
-import { runTuning, type TuneProgress, type TunerContext, type TuningResult } from './tuner.js';
-import type { TuningProblem } from './types.js';
 import type { WorkerInfo } from './protocol.js';
+import { createQuietGate } from './quiet.js';
+import { failuresOf, formatMarkdown, reportProblem, type TuneReport } from './report/run-report.js';
+import { measureRoof } from './roof.js';
+import { driverOf, isasToTune, isHostBound, regimeOf } from './run-identity.js';
+import { seedsFor } from './seeds.js';
+import { settingsOf, type TuneOptions, type TuneSettings } from './tune-options.js';
+import { runTuning } from './tuner.js';
+import type { TuningProblem } from './types.js';
 import { withVendor } from './vendor.js';
-import { createWorker } from './worker-client.js';
+import { createWorker, type TuningWorker } from './worker-client.js';
 
-export interface TuneOptions {
-  /** A name as `openDevice` takes it: `cpu`, `cpu:avx2`, `cuda:0`, `emulated`. Default `cpu`. */
-  readonly device?: string;
-  /** The model's shape: this, or `modelDir`. */
-  readonly config?: ModelConfig;
-  /** A checkpoint directory; only its `config.json` is read. */
-  readonly modelDir?: string;
-  /** Milliseconds. Every problem gets at least its default variant measured, even if that takes longer. Default 30 000. */
-  readonly budgetMs?: number;
-  /** Library directory. Default: `$GRIFFIN_KERNELS_HOME`, else a per-user cache directory. */
-  readonly library?: string;
-  /** Threads of the kernels. Default: the device's. Winners are for this number of threads. */
-  readonly threads?: number;
-  /** Share of the FF neurons kept, for the sparse problems. Default 0.5. */
-  readonly density?: number;
-  /** Seed of the search order and of contents. Default 0. */
-  readonly seed?: number;
-  /** Stops cleanly: what was measured is kept, winners so far are written, and the report says `interrupted`. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: TuneProgress) => void;
-  /** For another kind of device, and for tests. */
-  readonly parts?: Partial<TuneParts>;
-}
-
-/** What a device kind brings. */
-export interface TuneParts {
-  readonly families: readonly Family[];
-  /** URL of the module that workers load: exports `environment`. */
-  readonly environmentUrl: string;
-  readonly createBuilder: (library: string, device: DeviceIdentity) => Promise<KernelBuilder>;
-  readonly problems: (config: ModelConfig, isa: Isa) => readonly TuningProblem[];
-  readonly clock: Clock;
-  readonly today: () => Date;
-  /** Time after which a candidate is stopped. Default: a sixth of the budget, 4 to 20 s. */
-  readonly candidateLimitMs: number;
-}
-
-const DEFAULT_BUDGET_MS = 30_000;
-const EMULATED_LIMIT_MS = 300_000;
+export type { TuneOptions, TuneParts } from './tune-options.js';
 
 /**
  * Tunes and writes the library. Resolves with the report, also after an abort (`interrupted: true`). Throws UsageError (options),
  * CheckpointError (config), CompilerError (no compiler), FileError and LibraryError (library directory), TuneError.
  */
 export async function tune(options: TuneOptions): Promise<TuneReport> {
-  const config = configOf(options);
-  const parts = partsOf(options);
-  const budgetMs = options.budgetMs ?? DEFAULT_BUDGET_MS;
-  if (!(budgetMs > 0)) throw new UsageError(`the budget must be a positive number of milliseconds, found ${budgetMs}`);
-  const seed = options.seed ?? 0;
+  const settings = settingsOf(options);
+  const { parts, device } = settings;
   const startedMs = parts.clock.now();
   const directory = libraryDirectory(options.library);
   const writer = openLibraryWriter(directory);
-  const journal = openJournal(join(directory, 'journal.jsonl'), parts.today);
-  const request = deviceRequest(options);
-  const worker = createWorker({ environmentUrl: parts.environmentUrl, device: request, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+  const gate = createQuietGate();
+  const worker = createWorker({ environmentUrl: parts.environmentUrl, device, gate, ...(options.signal === undefined ? {} : { signal: options.signal }) });
   try {
     const info = await worker.info();
-    const compiled = await parts.createBuilder(directory, info.identity);
+    const compiled = await parts.createBuilder(directory, info.identity, gate);
     const builder = info.vendor === undefined ? compiled : withVendor(compiled, info.vendor);
-    const isas = isasToTune(info);
-    const states = parts.problems(config, isas[0]).flatMap((problem) => {
+    const journal = openRunJournal(directory, options, settings, info, builder);
+    try {
+      return await run({ options, settings, startedMs, directory, writer, worker, info, builder, journal });
+    } finally {
+      journal.close();
+    }
+  } finally {
+    await worker.close();
+  }
+}
+
+interface Parts {
+  readonly options: TuneOptions;
+  readonly settings: TuneSettings;
+  readonly startedMs: number;
+  readonly directory: string;
+  readonly writer: LibraryWriter;
+  readonly worker: TuningWorker;
+  readonly info: WorkerInfo;
+  readonly builder: KernelBuilder;
+  readonly journal: Journal;
+}
+
+async function run({ options, settings, startedMs, directory, writer, worker, info, builder, journal }: Parts): Promise<TuneReport> {
+  const { parts, budgetMs, seed } = settings;
+  const isas = isasToTune(info);
+  const states = statesOf(options, settings, info);
+  const evidence = journal.evidence();
+  for (const state of states) state.search.suggest(seedsFor(state, evidence));
+  const result: TuningResult = { decisions: [], controlNs: [], droppedEntries: 0, usableAfterMs: null, retaken: 0, dirty: false };
+  let probes: TunerContext['probes'] = { control: null, roof: null, controlBytes: 0 };
+  let interrupted = false;
+  try {
+    probes = await measureRoof(worker, builder, parts.families, isas, info, seed, options.signal);
+    await runTuning(
+      states,
+      {
+        worker,
+        info,
+        builder,
+        journal,
+        writer,
+        probes,
+        clock: parts.clock,
+        startedMs,
+        budgetMs,
+        regime: regimeOf(info, settings.device),
+        driver: driverOf(info.identity),
+        seed,
+        candidateLimitMs: parts.candidateLimitMs,
+        today: parts.today,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+      },
+      result,
+    );
+  } catch (error) {
+    if (!(error instanceof AbortedError) && options.signal?.aborted !== true) {
+      endQuietly(journal, result.dirty);
+      throw error;
+    }
+    interrupted = true;
+  }
+  journal.end(interrupted ? 'interrupted' : 'done', result.dirty);
+  const report: TuneReport = {
+    device: info.identity,
+    threads: info.threads,
+    isa: isas.join(', '),
+    compiler: builder.compiler,
+    library: directory,
+    strategy: settings.strategy,
+    effort: settings.effort,
+    budgetMs: Number.isFinite(budgetMs) ? budgetMs : null,
+    elapsedMs: parts.clock.now() - startedMs,
+    usableAfterMs: result.usableAfterMs,
+    interrupted,
+    dirty: result.dirty,
+    retaken: result.retaken,
+    roof: probes.roof,
+    controlSpread: result.controlNs.length === 0 ? null : Math.max(...result.controlNs) / Math.min(...result.controlNs),
+    problems: states.map((state) => reportProblem(state, probes.roof)),
+    decisions: result.decisions,
+    outcomes: countStates(states),
+    failures: failuresOf(states),
+    warnings: staleForms(states, builder),
+    skipped: { journalLines: journal.badLines, oldLines: journal.oldLines, libraryEntries: result.droppedEntries },
+    quarantined: journal.quarantined,
+  };
+  writer.writeText('report.json', `${JSON.stringify(report, null, 1)}\n`);
+  writer.writeText('report.md', formatMarkdown(report));
+  requireResult(states, interrupted);
+  return report;
+}
+
+/** What ended the run is the error to report, not that the journal cannot say so. */
+function endQuietly(journal: Journal, dirty: boolean): void {
+  try {
+    journal.end('failed', dirty);
+  } catch {
+    // The first error is the one to report.
+  }
+}
+
+/** A shard writes a journal of its own, so that a fleet on one network file system never appends to one file. */
+function openRunJournal(directory: string, options: TuneOptions, settings: TuneSettings, info: WorkerInfo, builder: KernelBuilder): Journal {
+  const { shard } = options;
+  const name = shard === undefined ? 'journal.jsonl' : `journal.${shard.index + 1}-of-${shard.of}.jsonl`;
+  return openJournal(join(directory, name), {
+    now: settings.parts.today,
+    readAlso: otherJournals(directory, name),
+    header: {
+      deviceKey: info.identity.key,
+      deviceName: info.identity.name,
+      driver: driverOf(info.identity),
+      compiler: builder.compiler,
+      regime: regimeOf(info, settings.device),
+      seed: settings.seed,
+      strategy: settings.strategy,
+      effort: settings.effort,
+      toolVersion: packageVersion(),
+      ...(shard === undefined ? {} : { shard: `${shard.index + 1}/${shard.of}` }),
+    },
+  });
+}
+
+function otherJournals(directory: string, own: string): readonly string[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory)
+    .filter((name) => /^journal(\..+)?\.jsonl$/.test(name) && name !== own)
+    .sort()
+    .map((name) => join(directory, name));
+}
+
+function statesOf(options: TuneOptions, settings: TuneSettings, info: WorkerInfo): readonly ProblemState[] {
+  const { parts, seed, strategy, effort } = settings;
+  const isas = isasToTune(info);
+  const { families: wanted } = options;
+  const problems = parts.problems(settings.config, isas[0]);
+  const names = new Set(problems.map(({ problem }) => problem.family));
+  const unknown = wanted?.filter((name) => !names.has(name)) ?? [];
+  if (unknown.length > 0) throw new UsageError(`the model has no problem of the family ${unknown.join(', ')} to tune; it has ${[...names].sort().join(', ')}`);
+  const capability = info.identity.gpu?.capability;
+  return problems
+    .filter(({ problem }) => wanted?.includes(problem.family) !== false)
+    .flatMap((problem) => {
       const family = familyOf(parts.families, problem);
       return isas
         .filter((isa) => isasOf(family).includes(isa))
-        .map((isa) => asTuneError(() => createProblemState(problem, family, isa, seed, info.identity.gpu?.capability, info.vendor)));
+        .map((isa) =>
+          asTuneError(() =>
+            createProblemState(problem, family, isa, {
+              seed,
+              strategy,
+              effort,
+              ...(capability === undefined ? {} : { capability }),
+              ...(info.vendor === undefined ? {} : { vendor: info.vendor }),
+              ...(options.shard === undefined ? {} : { shard: options.shard }),
+              ...(options.restriction === undefined ? {} : { restriction: options.restriction }),
+            }),
+          ),
+        );
     });
-    const result: TuningResult = { decisions: [], controlNs: [], droppedEntries: 0 };
-    let probes: TunerContext['probes'] = { control: null, roof: null, controlBytes: 0 };
-    let interrupted = false;
-    try {
-      probes = await measureRoof(worker, builder, parts.families, isas, info, seed, options.signal);
-      await runTuning(
-        states,
-        {
-          worker,
-          info,
-          builder,
-          journal,
-          writer,
-          probes,
-          clock: parts.clock,
-          startedMs,
-          budgetMs,
-          regime: regimeOf(info, request),
-          seed,
-          candidateLimitMs: parts.candidateLimitMs,
-          today: parts.today,
-          ...(options.signal === undefined ? {} : { signal: options.signal }),
-          ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
-        },
-        result,
-      );
-    } catch (error) {
-      if (!(error instanceof AbortedError) && options.signal?.aborted !== true) throw error;
-      interrupted = true;
-    }
-    const report: TuneReport = {
-      device: info.identity,
-      threads: info.threads,
-      isa: isas.join(', '),
-      compiler: builder.compiler,
-      library: directory,
-      budgetMs,
-      elapsedMs: parts.clock.now() - startedMs,
-      interrupted,
-      roof: probes.roof,
-      controlSpread: result.controlNs.length === 0 ? null : Math.max(...result.controlNs) / Math.min(...result.controlNs),
-      problems: states.map((state) => reportProblem(state, probes.roof)),
-      decisions: result.decisions,
-      outcomes: countStates(states),
-      failures: failuresOf(states),
-      warnings: staleForms(states, builder),
-      skipped: { journalLines: journal.badLines, libraryEntries: result.droppedEntries },
-    };
-    writer.writeText('report.json', `${JSON.stringify(report, null, 1)}\n`);
-    writer.writeText('report.md', formatMarkdown(report));
-    requireResult(states, interrupted);
-    return report;
-  } finally {
-    await worker.close();
-    journal.close();
-  }
 }
 
 /**
@@ -182,45 +236,6 @@ function asTuneError<T>(work: () => T): T {
     if (!(error instanceof GeneratorError)) throw error;
     throw new TuneError(error.message, { remedy: 'griffin kernels list', cause: error });
   }
-}
-
-function configOf(options: TuneOptions): ModelConfig {
-  if (options.config !== undefined && options.modelDir === undefined) return options.config;
-  if (options.modelDir !== undefined && options.config === undefined) return readModelConfig(join(options.modelDir, 'config.json'));
-  throw new UsageError('tune needs either a model directory or a model shape, not both');
-}
-
-function partsOf(options: TuneOptions): TuneParts {
-  const budgetMs = options.budgetMs ?? DEFAULT_BUDGET_MS;
-  return {
-    families: FAMILIES,
-    environmentUrl: DEVICE_ENVIRONMENT_URL,
-    createBuilder: async (library, device) => createKernelBuilder(candidateDirectory(library), await compilerFor(device)),
-    problems: (config, isa) => modelProblems(config, { isa, ...(options.density === undefined ? {} : { density: options.density }) }),
-    clock: { now: () => performance.now() },
-    today: () => new Date(),
-    // Nothing is hung on the emulated device because it is slow.
-    candidateLimitMs: options.device?.startsWith('emulated') === true ? EMULATED_LIMIT_MS : Math.min(20_000, Math.max(4_000, budgetMs / 6)),
-    ...options.parts,
-  };
-}
-
-function deviceRequest(options: TuneOptions): DeviceRequest {
-  return { device: options.device ?? 'cpu', ...(options.threads === undefined ? {} : { threads: options.threads }) };
-}
-
-/** A GPU runs all of its sets, and a family may have forms for several: each is a space of its own. A CPU runs the one that the device stands for. */
-function isasToTune({ identity, isa }: WorkerInfo): readonly [Isa, ...Isa[]] {
-  const names = identity.gpu === undefined ? [isa] : identity.isas;
-  const [first, ...rest] = names.filter(isIsa);
-  if (first === undefined || rest.length + 1 < names.length) throw new TuneError(`the device runs kernels for "${names.join(', ')}", which the generator does not know`);
-  return [first, ...rest];
-}
-
-/** What timings depend on beside kernel and device: how plans are launched, and how many threads run them. */
-function regimeOf({ identity, threads }: WorkerInfo, request: DeviceRequest): string {
-  if (identity.gpu === undefined) return `plan-cold-t${threads}`;
-  return /[:,]eager\b/.test(request.device ?? '') ? 'eager-cold' : 'graph-cold';
 }
 
 function familyOf(families: readonly Family[], { problem }: TuningProblem): Family {

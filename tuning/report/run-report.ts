@@ -46,10 +46,19 @@ export interface TuneReport {
   readonly isa: string;
   readonly compiler: string;
   readonly library: string;
-  readonly budgetMs: number;
+  readonly strategy: string;
+  readonly effort: string;
+  /** Null where only the effort limited the run. */
+  readonly budgetMs: number | null;
   readonly elapsedMs: number;
+  /** When the library first had something measured for every problem; null when it never did. */
+  readonly usableAfterMs: number | null;
   /** Stopped by the caller before the budget was used. */
   readonly interrupted: boolean;
+  /** The machine did not come to rest in some final: those winners are marked, and not exported. */
+  readonly dirty: boolean;
+  /** Samples that were thrown away and taken again because the machine was disturbed. */
+  readonly retaken: number;
   readonly roof: Roof | null;
   /** Spread of the control kernel over the run's finals: how steady the machine was. */
   readonly controlSpread: number | null;
@@ -59,8 +68,10 @@ export interface TuneReport {
   readonly failures: readonly FailedCandidate[];
   /** What the user should know, each with the command that mends it. */
   readonly warnings: readonly string[];
-  /** Journal lines and library entries that could not be read. */
-  readonly skipped: { readonly journalLines: number; readonly libraryEntries: number };
+  /** Journal lines and library entries that could not be read, and journal lines of an older version. */
+  readonly skipped: { readonly journalLines: number; readonly oldLines: number; readonly libraryEntries: number };
+  /** Candidates that were running when an earlier run was killed: they are not tried again. */
+  readonly quarantined: number;
 }
 
 export function reportProblem(state: ProblemState, roof: Roof | null): ProblemReport {
@@ -126,7 +137,8 @@ export function formatMarkdown(report: TuneReport): string {
     '',
     `- Device: ${device.name} (\`${device.key}\`), ${report.threads} threads, kernels for ${report.isa}`,
     `- Compiler: ${report.compiler}`,
-    `- Time: ${(report.elapsedMs / 1000).toFixed(1)} s of a budget of ${(report.budgetMs / 1000).toFixed(1)} s${report.interrupted ? '; interrupted' : ''}`,
+    `- Time: ${(report.elapsedMs / 1000).toFixed(1)} s${report.budgetMs === null ? '' : ` of a budget of ${(report.budgetMs / 1000).toFixed(1)} s`}${report.interrupted ? '; interrupted' : ''}`,
+    `- Search: ${report.strategy}, effort ${report.effort}; ${report.retaken} disturbed samples taken again${report.dirty ? '; **dirty**: some finals stayed disturbed' : ''}`,
   ];
   if (roof !== null) {
     lines.push(`- Roof with the same threads: ${roof.readBytesPerNs.toFixed(1)} GB/s read${roof.flopsPerNs === null ? '' : `, ${roof.flopsPerNs.toFixed(0)} GFLOP/s fused multiply-add`}`);

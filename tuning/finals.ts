@@ -1,0 +1,197 @@
+/**
+ * Who wins a problem. Interleaved rounds among the default and the best challengers; then the one in front must prove itself once more:
+ * its binary, as the library will ship it, is verified again with other contents, and must beat the default on a replayed plan over
+ * contents that the search never saw. One that does not is out, and the next is asked. Every sample is a line of the journal, and the decision
+ * is a function of the journal, so that a later run, or a merge of several machines' journals, decides alike.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { parseKernelId } from '../generator/ids.js';
+import type { Variant } from '../generator/types.js';
+import type { CandidateRunner } from './candidates.js';
+import type { TunerContext, TuningResult } from './context.js';
+import { decide } from './decide.js';
+import { decideFromEvidence } from './journal/decide-problem.js';
+import { finalistsOf, type FinalResult, type ProblemState } from './problem-state.js';
+import type { FinalReply } from './protocol.js';
+import { roofDuring, type Roof } from './roof.js';
+import { median } from './statistics.js';
+import { isMeasured, type CandidateOutcome, type KernelBinary } from './types.js';
+import { candidateId, isVendor, isVendorId } from './vendor.js';
+import { oracleProblem } from './verify.js';
+
+/** Challengers of a final, beside the default and a vendor's kernel. */
+const CHALLENGERS = 3;
+const FINAL_ROUNDS = 15;
+const HELD_OUT_ROUNDS = 11;
+/** Contents that the search does not see. */
+const HELD_OUT_SEED = 0x5eed;
+
+export interface Finals {
+  /** Runs what is needed for a decision on what was tried so far, if that has changed. Returns whether anything was run. */
+  settle(state: ProblemState): Promise<boolean>;
+  /** Whether `settle` has something to do. */
+  isDue(state: ProblemState): boolean;
+}
+
+type Entrant = { readonly variant: Variant; readonly binary: KernelBinary; readonly facts: { readonly machineCode?: string; readonly resources?: object } };
+
+/** The result of a problem of which only the default variant was measured. */
+export function onlyDefault(state: ProblemState): FinalResult | null {
+  const tried = state.tried.get(state.defaultId);
+  if (tried === undefined || !isMeasured(tried.outcome)) return null;
+  const { samplesNs } = tried.outcome;
+  const decision = decide([{ kernelId: state.defaultId, samplesNs, referenceNs: samplesNs }], state.defaultId);
+  return { decision, winner: state.search.defaultVariant, finalists: 1, roof: null, dirty: tried.facts.dirty === true };
+}
+
+export function createFinals(context: TunerContext, runner: CandidateRunner, result: TuningResult, onFinal: (state: ProblemState, finalists: number) => void): Finals {
+  const { worker, journal, probes, writer } = context;
+  const limitMs = context.candidateLimitMs * 3;
+
+  const idOf = (state: ProblemState, variant: Variant): string => candidateId(variant, state.family);
+  const signature = (state: ProblemState): string => finalistsOf(state, CHALLENGERS).map((variant) => idOf(state, variant)).join(' ');
+
+  /** The compiled finalists. Null when the default cannot be compiled. */
+  async function enter(state: ProblemState, variants: readonly Variant[]): Promise<readonly Entrant[] | null> {
+    const entrants: Entrant[] = [];
+    for (const variant of variants) {
+      const built = await runner.binaryOf(state, variant);
+      if (built.ok) entrants.push({ variant, binary: built.binary, facts: { machineCode: built.machineCode, resources: built.resources } });
+    }
+    if (entrants[0] !== undefined && idOf(state, entrants[0].variant) === state.defaultId) return entrants;
+    state.failure = 'the default variant does not compile';
+    return null;
+  }
+
+  /** Rounds in which all entrants take turns; a kernel that kills the worker is failed and the reply is null. */
+  async function compete(state: ProblemState, entrants: readonly Entrant[], stage: 'final' | 'held-out'): Promise<FinalReply | null> {
+    const held = stage === 'held-out';
+    const seed = held ? context.seed ^ HELD_OUT_SEED : context.seed;
+    onFinal(state, entrants.length);
+    await worker.prepare(state.tuning.problem, seed);
+    const outcome = await worker.final(
+      {
+        problem: state.tuning.problem,
+        kernels: entrants.map(({ binary }) => binary),
+        control: probes.control,
+        rounds: held ? HELD_OUT_ROUNDS : FINAL_ROUNDS,
+        seed,
+        launch: held ? 'replay' : 'rotation',
+      },
+      limitMs,
+    );
+    if (outcome.state !== 'ok') {
+      const culprit = entrants.find(({ binary }) => binary.kernelId === outcome.kernelId)?.variant ?? state.search.defaultVariant;
+      runner.fail(state, culprit, { state: outcome.state, message: outcome.message });
+      return null;
+    }
+    const { reply } = outcome;
+    result.retaken += reply.retaken;
+    if (reply.controlNs.length > 0) result.controlNs.push(median(reply.controlNs));
+    journal.final({
+      final: randomUUID(),
+      stage,
+      kernels: entrants.map(({ variant, facts }, i) => ({ key: runner.keyOf(state, variant), samplesNs: reply.samplesNs[i] ?? [], ...facts })),
+      referenceNs: reply.samplesNs[0] ?? [],
+      controlNs: reply.controlNs,
+      retaken: reply.retaken,
+      dirty: reply.dirty,
+      ...(reply.conditions === null ? {} : { conditions: reply.conditions }),
+    });
+    return reply;
+  }
+
+  /** The binary in its place in the library, verified anew. Null when it is right. */
+  async function verifyShipped(state: ProblemState, { variant, binary }: Entrant): Promise<CandidateOutcome | null> {
+    if (isVendor(variant)) return null;
+    const { file } = writer.install(binary.path);
+    const { problem } = state.tuning;
+    const problems = [...state.family.raggedProblems(problem.params), oracleProblem(state.family, problem).problem];
+    const candidate = { kernelId: binary.kernelId, path: join(writer.directory, 'kernels', file) };
+    const reply = await worker.verify({ family: state.family.name, params: problem.params, candidate, problems, seed: HELD_OUT_SEED }, context.candidateLimitMs);
+    const failure = reply.failures[0];
+    return failure === undefined ? null : { state: failure.state, message: `its final binary at ${failure.problem}, seed ${failure.seed}: ${failure.message}` };
+  }
+
+  function decision(state: ProblemState) {
+    const { deviceKey, compiler, problem } = runner.keyOf(state, state.search.defaultVariant);
+    const belongs = (kernelId: string): boolean => !state.rejected.has(kernelId) && (kernelId.startsWith(`${state.formId}__`) || (state.vendor !== null && isVendorId(kernelId)));
+    return decideFromEvidence(journal.evidence(), { problem, deviceKey, compiler, regime: context.regime, belongs }, state.defaultId);
+  }
+
+  async function settle(state: ProblemState): Promise<boolean> {
+    let ran = false;
+    let roof: Roof | null = null;
+    let dirty = false;
+    for (;;) {
+      if (state.failure !== null || state.tried.size === 0) return ran;
+      const ids = signature(state);
+      if (ids === state.finalOf) return ran;
+      const variants = finalistsOf(state, CHALLENGERS);
+      if (variants.length === 1) {
+        state.final = onlyDefault(state);
+        state.finalOf = ids;
+        return ran;
+      }
+      const entrants = await enter(state, variants);
+      if (entrants === null) return ran;
+      const reply = await compete(state, entrants, 'final');
+      ran = true;
+      if (reply === null) continue;
+      roof = roofDuring(probes, reply.controlNs.length > 0 ? median(reply.controlNs) : null);
+      dirty = reply.dirty;
+      const standard = entrants[0] as Entrant;
+      const settled = await prove(state, standard);
+      if (settled === null) continue; // a kernel failed: other finalists
+      const { decided, winner } = settled;
+      state.final = { decision: decided, winner, finalists: entrants.length, roof, dirty: dirty || settled.dirty };
+      state.finalOf = ids;
+      state.finalRatio = decided.ratio.median;
+      return true;
+    }
+  }
+
+  /** Asks winners until one is proven, or the default is left. Null when a kernel failed on the way. */
+  async function prove(state: ProblemState, standard: Entrant) {
+    let dirty = false;
+    for (;;) {
+      const decided = decision(state);
+      if (decided === null) return null;
+      if (decided.decision.winnerId === state.defaultId) return { decided: decided.decision, winner: state.search.defaultVariant, dirty };
+      const variant = variantOf(state, decided.decision.winnerId);
+      if (variant === null) {
+        state.rejected.add(decided.decision.winnerId);
+        continue;
+      }
+      if (decided.confirmed) return { decided: decided.decision, winner: variant, dirty };
+      const built = await runner.binaryOf(state, variant);
+      if (!built.ok) {
+        state.rejected.add(decided.decision.winnerId);
+        continue;
+      }
+      const entrant: Entrant = { variant, binary: built.binary, facts: { machineCode: built.machineCode, resources: built.resources } };
+      const fault = await verifyShipped(state, entrant);
+      if (fault !== null) {
+        runner.fail(state, variant, fault);
+        return null;
+      }
+      const reply = await compete(state, [standard, entrant], 'held-out');
+      if (reply === null) return null;
+      dirty ||= reply.dirty;
+    }
+  }
+
+  /** A finalist of this run or of an earlier one, by its id; null where the form does not have it any more. */
+  function variantOf(state: ProblemState, kernelId: string): Variant | null {
+    const tried = state.tried.get(kernelId);
+    if (tried !== undefined) return tried.variant;
+    try {
+      return isVendorId(kernelId) ? state.vendor : parseKernelId(kernelId, [state.family]);
+    } catch {
+      return null;
+    }
+  }
+
+  return { settle, isDue: (state) => state.failure === null && state.tried.size > 0 && signature(state) !== state.finalOf };
+}
