@@ -34,6 +34,8 @@ export interface TunerContext {
   readonly regime: string;
   readonly driver: string;
   readonly seed: number;
+  /** Finalists' binaries go into the library too: a merge of shards may choose any of them. */
+  readonly keepFinalists: boolean;
   /** A candidate is stopped after this long. */
   readonly candidateLimitMs: number;
   readonly signal?: AbortSignal;

@@ -141,6 +141,7 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
       if (reply === null) continue;
       roof = roofDuring(probes, reply.controlNs.length > 0 ? median(reply.controlNs) : null);
       dirty = reply.dirty;
+      if (context.keepFinalists) for (const { variant, binary } of entrants) if (!isVendor(variant)) writer.install(binary.path);
       const standard = entrants[0] as Entrant;
       const settled = await prove(state, standard);
       if (settled === null) continue; // a kernel failed: other finalists

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { collect, density, densityList, duration, integer, real, tokenIds } from '../../cli/options.js';
+import { UsageError } from '../../runtime/errors.js';
+import { collect, density, densityList, duration, integer, nameList, real, shard, tokenIds, usage } from '../../cli/options.js';
 
 describe('density', () => {
   it.each([['0', 0], ['1', 1], ['0.5', 0.5], ['.25', 0.25], ['5e-1', 0.5]])('takes %s', (text, value) => expect(density(text)).toBe(value));
@@ -37,6 +38,24 @@ describe('tokenIds', () => {
 describe('duration', () => {
   it.each([['30s', 30], ['2m', 120], ['500ms', 0.5], ['1.5h', 5400]])('%s is %d seconds', (text, seconds) => expect(duration(text)).toBe(seconds));
   it.each(['30', '0s', '-1s', 's', '1d'])('refuses %j', (text) => expect(() => duration(text)).toThrow(InvalidArgumentError));
+});
+
+describe('shard', () => {
+  it('counts from one outside and from zero inside', () => expect(shard('2/4')).toEqual({ index: 1, of: 4 }));
+  it.each(['', '0/4', '5/4', '1', '1/0', '-1/4', '1/4/2'])('refuses %j', (text) => expect(() => shard(text)).toThrow(InvalidArgumentError));
+});
+
+describe('nameList', () => {
+  it('splits at commas', () => expect(nameList('a, b,')).toEqual(['a', 'b']));
+  it('refuses nothing', () => expect(() => nameList(' ,')).toThrow(InvalidArgumentError));
+});
+
+describe('usage', () => {
+  it('turns usage errors into messages about the option, and no others', () => {
+    expect(() => usage(() => { throw new UsageError('not so'); })('x')).toThrow(InvalidArgumentError);
+    expect(() => usage(() => { throw new RangeError('a bug'); })('x')).toThrow(RangeError);
+    expect(usage((text) => text.length)('abc')).toBe(3);
+  });
 });
 
 describe('collect', () => {
