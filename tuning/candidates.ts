@@ -1,7 +1,7 @@
 /** One candidate of one problem, from a proposal to a line in the journal: what is known of it, what must be measured, and what equals another. */
 import type { Variant } from '../generator/types.js';
 import type { TunerContext } from './context.js';
-import type { KnownCandidate } from './journal/journal.js';
+import type { KnownCandidate } from './journal/evidence.js';
 import type { BuiltKernel } from './kernel-builder.js';
 import { bestRatio, recordOutcome, type ProblemState } from './problem-state.js';
 import type { Proposal } from './search/search.js';
@@ -73,7 +73,7 @@ export function createCandidateRunner(context: TunerContext, onRetaken: (pairs: 
     const tried = other === undefined || other === key.kernelId ? undefined : state.tried.get(other);
     if (tried !== undefined) return { kernelId: tried.kernelId, outcome: tried.outcome };
     const known = journal.knownByCode(key, code);
-    return known === null || known.kernelId === key.kernelId ? null : { kernelId: known.kernelId, outcome: known.outcome };
+    return known === null || known.key.kernelId === key.kernelId ? null : { kernelId: known.key.kernelId, outcome: known.outcome };
   }
 
   async function binaryOf(state: ProblemState, variant: Variant): Promise<BuiltKernel> {

@@ -4,7 +4,6 @@
  * contents that the search never saw. One that does not is out, and the next is asked. Every sample is a line of the journal, and the decision
  * is a function of the journal, so that a later run, or a merge of several machines' journals, decides alike.
  */
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { parseKernelId } from '../generator/ids.js';
 import type { Variant } from '../generator/types.js';
@@ -90,14 +89,13 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
     result.retaken += reply.retaken;
     if (reply.controlNs.length > 0) result.controlNs.push(median(reply.controlNs));
     journal.final({
-      final: randomUUID(),
       stage,
+      defaultId: state.defaultId,
       kernels: entrants.map(({ variant, facts }, i) => ({ key: runner.keyOf(state, variant), samplesNs: reply.samplesNs[i] ?? [], ...facts })),
-      referenceNs: reply.samplesNs[0] ?? [],
       controlNs: reply.controlNs,
       retaken: reply.retaken,
       dirty: reply.dirty,
-      ...(reply.conditions === null ? {} : { conditions: reply.conditions }),
+      conditions: reply.conditions,
     });
     return reply;
   }

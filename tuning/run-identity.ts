@@ -28,11 +28,3 @@ export function driverOf(identity: DeviceIdentity): string {
   if (identity.gpu !== undefined) return `cuda ${Math.floor(identity.gpu.driver / 1000)}.${Math.floor((identity.gpu.driver % 1000) / 10)}`;
   return `${type()} ${release().split('.').slice(0, 2).join('.')}`;
 }
-
-/**
- * Whether what the host does shows in timings: it does on a CPU, and where a GPU's launches are sent one by one. Compilers are then
- * stopped while samples are taken.
- */
-export function isHostBound(identity: DeviceIdentity, request: DeviceRequest): boolean {
-  return identity.gpu === undefined || identity.kind === 'emulated' || /[:,]eager\b/.test(request.device ?? '');
-}

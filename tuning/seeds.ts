@@ -19,8 +19,8 @@ const MOST = 6;
 export function seedsFor(state: ProblemState, evidence: Evidence): readonly Variant[] {
   const prefix = `${state.formId}__`;
   const groups = new Map<string, { readonly kernelId: string; readonly ratio: number }[]>();
-  for (const { key, outcome } of evidence.candidates.values()) {
-    if (!key.kernelId.startsWith(prefix) || outcome === null || !isMeasured(outcome)) continue;
+  for (const { key, outcome } of evidence.candidates()) {
+    if (!key.kernelId.startsWith(prefix) || !isMeasured(outcome)) continue;
     const group = `${key.problem} ${key.deviceKey} ${key.compiler} ${key.regime}`;
     const entries = groups.get(group) ?? [];
     groups.set(group, entries);

@@ -16,7 +16,7 @@ import type { WorkerInfo } from './protocol.js';
 import { createQuietGate } from './quiet.js';
 import { failuresOf, formatMarkdown, reportProblem, type TuneReport } from './report/run-report.js';
 import { measureRoof } from './roof.js';
-import { driverOf, isasToTune, isHostBound, regimeOf } from './run-identity.js';
+import { driverOf, isasToTune, regimeOf } from './run-identity.js';
 import { seedsFor } from './seeds.js';
 import { settingsOf, type TuneOptions, type TuneSettings } from './tune-options.js';
 import { runTuning } from './tuner.js';
@@ -69,7 +69,7 @@ async function run({ options, settings, startedMs, directory, writer, worker, in
   const { parts, budgetMs, seed } = settings;
   const isas = isasToTune(info);
   const states = statesOf(options, settings, info);
-  const evidence = journal.evidence();
+  const evidence = journal.evidence;
   for (const state of states) state.search.suggest(seedsFor(state, evidence));
   const result: TuningResult = { decisions: [], controlNs: [], droppedEntries: 0, usableAfterMs: null, retaken: 0, dirty: false };
   let probes: TunerContext['probes'] = { control: null, roof: null, controlBytes: 0 };

@@ -218,9 +218,9 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
   async function writeLibrary(): Promise<void> {
     written = clock.now();
     const winners = states.flatMap((state) => {
-      const path = state.final === null ? null : builder.pathOf(state.final.decision.winnerId);
-      const isThere = state.final !== null && (path !== null || isVendor(state.final.winner));
-      return isThere ? [winnerOf(state, state.final, path, context)] : [];
+      if (state.final === null) return [];
+      const path = builder.pathOf(state.final.decision.winnerId);
+      return path === null && !isVendor(state.final.winner) ? [] : [winnerOf(state, state.final, path, context)];
     });
     result.dirty = states.some((state) => state.final?.dirty === true);
     const { dropped } = await context.writer.update({ device: context.info.identity, winners, decisions: result.decisions });
