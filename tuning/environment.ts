@@ -13,4 +13,6 @@ export interface DeviceRequest {
   readonly device?: string;
   /** Default: the device decides. */
   readonly threads?: number;
+  /** Path of an expert trace (`griffin generate --record-experts`): measurements mix its lists with uniform ones. */
+  readonly experts?: string;
 }

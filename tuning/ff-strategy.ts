@@ -73,9 +73,9 @@ async function timeBothWays(state: ProblemState, options: StrategyOptions): Prom
   async function time(target: typeof problem): Promise<{ ns: number; controlNs: number | null } | null> {
     const { worker, control, seed, limitMs } = options;
     await worker.prepare(target, seed);
-    const outcome = await worker.final({ problem: target, kernels: [binary as KernelBinary], control, rounds: ROUNDS, seed }, limitMs);
+    const outcome = await worker.final({ problem: target, kernels: [binary as KernelBinary], control, rounds: ROUNDS, seed, launch: 'replay' }, limitMs);
     if (outcome.state !== 'ok') return null;
     const { samplesNs, controlNs } = outcome.reply;
-    return { ns: median(samplesNs[0] ?? []), controlNs: control === null ? null : median(controlNs) };
+    return { ns: median(samplesNs[0] ?? []), controlNs: controlNs.length === 0 ? null : median(controlNs) };
   }
 }

@@ -7,9 +7,10 @@ import type { Dims, Dtype, Family, Params, Problem, TensorSpec } from '../genera
 import type { Device, DeviceBuffer } from '../runtime/device/types.js';
 import { TuneError } from '../runtime/errors.js';
 import { DTYPE_BYTES, encodeTensor } from '../generator/families/common.js';
+import { expertTraceFits, recordedLists, type ExpertTrace, type RecordedLists } from './expert-trace.js';
 import { indexList } from './index-lists.js';
 import { elementCount, scaledDown } from './scaling.js';
-import { seededRandom } from './statistics.js';
+import { seededRandom, seedFrom } from './statistics.js';
 
 /** Up to this many elements a problem's contents come from its family; above, weights and activations are uniform random numbers. */
 export const FAMILY_DATA_LIMIT = 1_000_000;
@@ -26,6 +27,8 @@ export interface Workload {
   readonly family: Family;
   readonly problem: Problem;
   readonly sets: number;
+  /** After so many sets the kinds of index lists come again: 2 where two kinds alternate, else 1. `sets` is a multiple. */
+  readonly period: 1 | 2;
   /** Bytes of one set that are not shared with other sets. */
   readonly coldBytesPerSet: number;
   /** Buffers of one set, one per tensor in declared order. */
@@ -37,6 +40,8 @@ export interface WorkloadOptions {
   readonly seed: number;
   /** The sets together are at least this large, and at least three, unless there would be more than 512 of them. */
   readonly coldBytes: number;
+  /** Lists of real generations, for the problems that they fit. */
+  readonly experts?: ExpertTrace | null;
 }
 
 export function shapeElements(tensor: TensorSpec, dims: Dims, params: Params): number {
@@ -77,7 +82,11 @@ export async function createWorkload(device: Device, family: Family, problem: Pr
   const present = presentTensors(family, problem);
   const tensors = family.tensors.filter((tensor) => present.has(tensor.name));
   const coldBytesPerSet = tensors.filter((tensor) => isResident(tensor, problem)).reduce((sum, tensor) => sum + aligned(tensorBytes(tensor, problem)), 0);
-  const sets = setCount(Math.min(coldBytesPerSet, family.cost(problem).readBytes), coldBytesPerSet, options.coldBytes);
+  const period = tensors.some((tensor) => tensor.name === 'experts' && isIndexList(tensor, tensor.dtype(problem.params))) ? 2 : 1;
+  const cold = setCount(Math.min(coldBytesPerSet, family.cost(problem).readBytes), coldBytesPerSet, options.coldBytes);
+  const sets = Math.ceil(cold / period) * period;
+  const trace = options.experts ?? null;
+  const recorded = trace !== null && expertTraceFits(trace, problem) ? recordedLists(trace, options.seed) : null;
   const random = seededRandom(options.seed);
   const fromFamily = elementCount(family, problem) <= FAMILY_DATA_LIMIT ? family.makeInputs(problem, random) : null;
   const owned: DeviceBuffer[] = [];
@@ -101,7 +110,7 @@ export async function createWorkload(device: Device, family: Family, problem: Pr
     const dtype = tensor.dtype(problem.params);
     if (tensor.role === 'output') return;
     if (isIndexList(tensor, dtype)) {
-      for (let i = 0; i < copies; i++) parent.write(indexContents(tensor, problem, i, random), i * stride);
+      for (let i = 0; i < copies; i++) parent.write(indexContents(tensor, problem, i, random, recorded), i * stride);
     } else if (values !== null) {
       const bytes = encodeTensor(values, dtype);
       if (bytes.length > 0) for (let i = 0; i < copies; i++) parent.write(bytes, i * stride);
@@ -111,7 +120,7 @@ export async function createWorkload(device: Device, family: Family, problem: Pr
           `expected one of ${Object.keys(INDEXED_BY).join(', ')}, or a problem of at most ${FAMILY_DATA_LIMIT} elements`,
       );
     } else {
-      await device.fillRandom(parent, dtype, (options.seed ^ owned.length) >>> 0, fillScale(tensor, dtype));
+      await device.fillRandom(parent, dtype, seedFrom(tensor.name, options.seed), fillScale(tensor, dtype));
     }
   }
 
@@ -123,6 +132,7 @@ export async function createWorkload(device: Device, family: Family, problem: Pr
     family,
     problem,
     sets,
+    period,
     coldBytesPerSet,
     buffers: (set) =>
       family.tensors.map((tensor) => {
@@ -143,10 +153,11 @@ export function isIndexList(tensor: TensorSpec, dtype: Dtype): boolean {
   return dtype === 'i32' && tensor.role === 'input' && INDEXED_BY[tensor.name] !== undefined;
 }
 
-/** Expert lists alternate between uniform and clustered from set to set; tokens are drawn with repetition. */
-export function indexContents(tensor: TensorSpec, problem: Problem, set: number, random: () => number): Int32Array {
+/** Expert lists alternate from set to set: recorded and uniform, or, where none are recorded, uniform and clustered. Tokens are drawn with repetition. */
+export function indexContents(tensor: TensorSpec, problem: Problem, set: number, random: () => number, recorded: RecordedLists | null = null): Int32Array {
   const limit = problem.dims[INDEXED_BY[tensor.name] ?? ''] ?? 0;
   const length = shapeElements(tensor, problem.dims, problem.params);
+  if (tensor.name === 'experts' && recorded !== null) return set % 2 === 0 ? recorded(set / 2, length) : indexList(limit, length, 'uniform', random);
   if (tensor.name === 'experts') return indexList(limit, length, set % 2 === 0 ? 'uniform' : 'clustered', random);
   return Int32Array.from({ length }, () => Math.floor(random() * limit));
 }

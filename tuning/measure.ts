@@ -3,9 +3,9 @@
  * last-level cache. Samples of kernels that are compared are taken in turn, so that drift of the machine hits all alike.
  */
 import type { Device, Kernel, Plan } from '../runtime/device/types.js';
+import { takeCalm, type Gauge } from './calm.js';
 import type { Workload } from './inputs.js';
 import { stepArgs } from './launch-args.js';
-import { median } from './statistics.js';
 
 /** The rotation is this many times the last-level cache. */
 export const COLD_FACTOR = 2.5;
@@ -13,8 +13,8 @@ export const COLD_FACTOR = 2.5;
 export const SAMPLE_NS = 2_000_000;
 /** A candidate is hopeless when its first samples are this many times the best. */
 export const HOPELESS = 1.3;
-const FIRST_SAMPLES = 2;
-const SAMPLES = 7;
+/** Calm pairs after which a candidate may be called hopeless. */
+const FIRST_PAIRS = 2;
 
 /** Position in the rotation, shared by all kernels of a workload: no kernel finds what another has just read. */
 export interface Rotation {
@@ -39,9 +39,18 @@ export function createRotation(sets: number, launchesPerSample: number, most = s
   };
 }
 
-/** Launches that make a sample of about `SAMPLE_NS`, at most `most`. */
-export function launchesFor(launchNs: number, most: number): number {
-  return Math.max(1, Math.min(most, Math.round(SAMPLE_NS / Math.max(1, launchNs))));
+/** One chunk of all sets: a sample replays the same recording, as a model replays its step. */
+export function wholeRotation(sets: number): Rotation {
+  return createRotation(sets, sets);
+}
+
+/**
+ * Launches that make a sample of about `SAMPLE_NS`, at most `most`: a multiple of `period`, the number of kinds of index lists that
+ * alternate from set to set, so that no kernel is timed on one kind and the next on another.
+ */
+export function launchesFor(launchNs: number, most: number, period = 1): number {
+  const launches = Math.max(1, Math.min(most, Math.round(SAMPLE_NS / Math.max(1, launchNs))));
+  return Math.max(period, launches - (launches % period));
 }
 
 export interface Timer extends Disposable {
@@ -97,24 +106,54 @@ export interface Comparison {
   readonly referenceNs: readonly number[];
   /** Measuring was stopped early. */
   readonly hopeless: boolean;
+  /** Pairs that were thrown away and taken again. */
+  readonly retaken: number;
+  /** Disturbed pairs are among them. */
+  readonly dirty: boolean;
 }
 
-/**
- * A candidate against the default variant. `bestRatio` is the best median of candidate / default so far: a candidate beyond
- * `HOPELESS` times it after the first samples is given up.
- */
-export async function compareWithDefault(candidate: Timer, standard: Timer, bestRatio: number | null): Promise<Comparison> {
-  const samplesNs: number[] = [];
-  const referenceNs: number[] = [];
-  await candidate.sample(); // warm-up: page faults, instruction cache, clock
-  for (let i = 0; i < SAMPLES; i++) {
-    referenceNs.push(await standard.sample());
-    samplesNs.push(await candidate.sample());
-    if (i + 1 === FIRST_SAMPLES && bestRatio !== null && Math.min(...ratios(samplesNs, referenceNs)) > HOPELESS * bestRatio) {
-      return { samplesNs, referenceNs, hopeless: true };
-    }
-  }
-  return { samplesNs, referenceNs, hopeless: false };
+/** What tells whether the machine was calm. */
+export interface Control {
+  /** Null: the default variant's own samples tell. */
+  readonly timer: Timer | null;
+  readonly gauge: Gauge;
+}
+
+export interface ComparisonOptions {
+  /** Pairs wanted. */
+  readonly samples: number;
+  /** Best median of candidate / default so far: a candidate beyond `HOPELESS` times it after the first pairs is given up. */
+  readonly bestRatio: number | null;
+}
+
+/** A candidate against the default variant, pair by pair, with the control after each pair. Disturbed pairs are taken again. */
+export async function compareWithDefault(candidate: Timer, standard: Timer, control: Control, { samples, bestRatio }: ComparisonOptions): Promise<Comparison> {
+  // Warm-up of all that is timed: compiling and verifying have left caches, pages and clocks in a state of their own.
+  await standard.sample();
+  await candidate.sample();
+  const series = await takeCalm<{ readonly sampleNs: number; readonly referenceNs: number }>(samples, {
+    ...(await startGauge(control)),
+    async take() {
+      const referenceNs = await standard.sample();
+      const sampleNs = await candidate.sample();
+      return { item: { sampleNs, referenceNs }, gaugeNs: (await control.timer?.sample()) ?? referenceNs };
+    },
+    stop: (calm) => calm.length === FIRST_PAIRS && bestRatio !== null && calm.every(({ sampleNs, referenceNs }) => sampleNs / referenceNs > HOPELESS * bestRatio),
+  });
+  return {
+    samplesNs: series.kept.map(({ sampleNs }) => sampleNs),
+    referenceNs: series.kept.map(({ referenceNs }) => referenceNs),
+    hopeless: series.stopped,
+    retaken: series.retaken,
+    dirty: series.dirty,
+  };
+}
+
+/** Warms the control up and takes its first sample; the default variant needs neither. */
+async function startGauge({ timer, gauge }: Control): Promise<{ readonly gauge: Gauge; readonly before?: number }> {
+  if (timer === null) return { gauge };
+  await timer.sample();
+  return { gauge, before: await timer.sample() };
 }
 
 export function ratios(samplesNs: readonly number[], referenceNs: readonly number[]): number[] {
@@ -124,38 +163,38 @@ export function ratios(samplesNs: readonly number[], referenceNs: readonly numbe
 export interface InterleavedSamples {
   /** Per timer, one sample per round. */
   readonly samplesNs: readonly (readonly number[])[];
+  /** One per round; empty where there is no control. */
   readonly controlNs: readonly number[];
+  readonly retaken: number;
+  readonly dirty: boolean;
 }
 
-/** Rounds over all timers and the control, in alternating direction, so that no kernel always follows the same one. */
-export async function interleave(timers: readonly Timer[], control: Timer | null, rounds: number, onTimer?: (index: number) => void): Promise<InterleavedSamples> {
-  const samplesNs: number[][] = timers.map(() => []);
-  const controlNs: number[] = [];
+/**
+ * Rounds over all timers (the default variant first) and the control, in alternating direction, so that no kernel always follows the same
+ * one. Disturbed rounds are run again.
+ */
+export async function interleave(timers: readonly Timer[], control: Control, rounds: number, onTimer?: (index: number) => void): Promise<InterleavedSamples> {
   for (const [i, timer] of timers.entries()) {
     onTimer?.(i);
     await timer.sample();
   }
-  await control?.sample();
-  for (let round = 0; round < rounds; round++) {
-    const order = timers.map((_, i) => (round % 2 === 0 ? i : timers.length - 1 - i));
-    for (const i of order) {
-      onTimer?.(i);
-      samplesNs[i]?.push(await (timers[i] as Timer).sample());
-    }
-    if (control !== null) controlNs.push(await control.sample());
-  }
-  return { samplesNs, controlNs };
-}
-
-/** Slower than this many times its median, the control says that the machine was disturbed. */
-export const DISTURBED = 1.25;
-const MIN_CALM_ROUNDS = 5;
-
-/** Rounds whose control sample is not out of line; all of them when too few would be left to decide on. */
-export function calmRounds(samples: InterleavedSamples): InterleavedSamples {
-  const limit = median(samples.controlNs) * DISTURBED;
-  const calm = samples.controlNs.flatMap((ns, round) => (ns <= limit ? [round] : []));
-  if (samples.controlNs.length === 0 || calm.length < MIN_CALM_ROUNDS) return samples;
-  const pick = (values: readonly number[]): number[] => calm.map((round) => values[round] ?? Number.NaN);
-  return { samplesNs: samples.samplesNs.map(pick), controlNs: pick(samples.controlNs) };
+  const { kept, retaken, dirty } = await takeCalm<{ readonly samples: readonly number[]; readonly controlNs: number | null }>(rounds, {
+    ...(await startGauge(control)),
+    async take(round) {
+      const samples: number[] = [];
+      for (let j = 0; j < timers.length; j++) {
+        const i = round % 2 === 0 ? j : timers.length - 1 - j;
+        onTimer?.(i);
+        samples[i] = await (timers[i] as Timer).sample();
+      }
+      const controlNs = (await control.timer?.sample()) ?? null;
+      return { item: { samples, controlNs }, gaugeNs: controlNs ?? samples[0] ?? 0 };
+    },
+  });
+  return {
+    samplesNs: timers.map((_, i) => kept.map(({ samples }) => samples[i] ?? Number.NaN)),
+    controlNs: kept.flatMap(({ controlNs }) => (controlNs === null ? [] : [controlNs])),
+    retaken,
+    dirty,
+  };
 }

@@ -67,7 +67,7 @@ export async function measureRoof(worker: TuningWorker, builder: KernelBuilder, 
 
   async function launchNs(target: { binary: KernelBinary; problem: Problem }): Promise<number | null> {
     await worker.prepare(target.problem, seed);
-    const outcome = await worker.final({ problem: target.problem, kernels: [target.binary], control: null, rounds: ROUNDS, seed }, LIMIT_MS);
+    const outcome = await worker.final({ problem: target.problem, kernels: [target.binary], control: null, rounds: ROUNDS, seed, launch: 'rotation' }, LIMIT_MS);
     // A roof is what the machine can do: the best sample, not the typical one.
     return outcome.state === 'ok' ? Math.min(...(outcome.reply.samplesNs[0] ?? [])) : null;
   }

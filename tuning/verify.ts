@@ -20,17 +20,21 @@ export type CaseVerdict = Verdict & { readonly worst: number };
 
 const OK: Verdict = { state: 'ok' };
 
-/** The same kernel on a device with all threads and on one with a single thread; where a device has no threads to choose, twice the same. */
+/** The same kernel on a device with all threads and on one with a single thread; where a device has no threads to choose, both are the same device. */
 export interface VerificationTarget {
   readonly many: { readonly device: Device; readonly kernel: Kernel };
   readonly one: { readonly device: Device; readonly kernel: Kernel };
 }
 
-/** Seeds of the contents, each with its way of launching: immediates and separate buffers, then as the runtime's plans do it. */
+/**
+ * Seeds of the contents, each with its way of launching: immediates and separate buffers, then as the runtime's plans do it, then sizes from
+ * device memory with separate buffers.
+ */
 export function roundsOf(seed: number): readonly { readonly seed: number; readonly style: LaunchStyle }[] {
   return [
-    { seed: 2 * seed + 1, style: { boundInts: false, inPlace: false } },
-    { seed: 2 * seed + 2, style: { boundInts: true, inPlace: true } },
+    { seed: 3 * seed + 1, style: { boundInts: false, inPlace: false } },
+    { seed: 3 * seed + 2, style: { boundInts: true, inPlace: true } },
+    { seed: 3 * seed + 3, style: { boundInts: true, inPlace: false } },
   ];
 }
 
@@ -45,7 +49,7 @@ export async function verifyAgainstOracle(target: VerificationTarget, family: Fa
   return OK;
 }
 
-/** One launch against the oracle, and a second one, which must give the same bits. Rejects with what the device throws. */
+/** One launch against the oracle; a second one, and one with a single thread, must give the same bits. Rejects with what the device throws. */
 export async function verifyCase(target: VerificationTarget, family: Family, one: VerificationCase, style: LaunchStyle): Promise<CaseVerdict> {
   let worst = 0;
   const all = await launchGuarded(target.many.device, target.many.kernel, family, one, style);
@@ -60,15 +64,23 @@ export async function verifyCase(target: VerificationTarget, family: Family, one
     const difference = compareOutput(tensor.name, bytes, dtype, expected);
     if (difference !== null) return { state: 'wrong', message: difference, worst };
   }
-  const single = await launchGuarded(target.one.device, target.one.kernel, family, one, style);
-  const twice = target.one.device === target.many.device;
-  if (single.outOfBounds !== null) return { state: 'out-of-bounds', message: `${twice ? 'in a second run' : 'with one thread'}: ${single.outOfBounds}`, worst };
-  for (const [name, bytes] of all.outputs) {
-    if (Buffer.compare(bytes, single.outputs.get(name) ?? new Uint8Array()) !== 0) {
-      return { state: 'wrong', message: `${name} differs between ${twice ? 'two equal runs' : `${target.many.device.threads} threads and 1`}`, worst };
-    }
+  const again = await repeat(target.many, 'in a second run', 'two equal runs');
+  if (again.state !== 'ok' || target.one.device === target.many.device) return { ...again, worst };
+  return { ...(await repeat(target.one, 'with one thread', `${target.many.device.threads} threads and 1`)), worst };
+
+  async function repeat({ device, kernel }: VerificationTarget['many'], how: string, between: string): Promise<Verdict> {
+    const other = await launchGuarded(device, kernel, family, one, style);
+    if (other.outOfBounds !== null) return { state: 'out-of-bounds', message: `${how}: ${other.outOfBounds}` };
+    if (other.changedInput !== null) return { state: 'wrong', message: `${how}: ${other.changedInput}` };
+    const different = differing(all.outputs, other.outputs);
+    return different === null ? OK : { state: 'wrong', message: `${different} differs between ${between}` };
   }
-  return { state: 'ok', worst };
+}
+
+/** The first output whose bits are not the same, or null. */
+function differing(a: ReadonlyMap<string, Uint8Array>, b: ReadonlyMap<string, Uint8Array>): string | null {
+  for (const [name, bytes] of a) if (Buffer.compare(bytes, b.get(name) ?? new Uint8Array()) !== 0) return name;
+  return null;
 }
 
 /** The problem itself where the oracle can afford it, else scaled down. */
@@ -149,6 +161,11 @@ export async function createTrueSizeCheck(device: Device, family: Family, proble
         const difference = compareOutput(tensor.name, a, dtype, { values, bound });
         if (difference !== null) return { state: 'wrong', message: `${problemKey(problem)} against the default variant: ${difference}` };
       }
+      // Races show at the true size, where more runs at once.
+      const again = await outputsOf(kernel);
+      if (again.fault.state !== 'ok') return { ...again.fault, message: `${problemKey(problem)} in a second run: ${again.fault.message}` };
+      const different = differing(actual.outputs, again.outputs);
+      if (different !== null) return { state: 'wrong', message: `${problemKey(problem)}: ${different} differs between two equal runs` };
       return OK;
     },
     dispose() {

@@ -3,10 +3,16 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Problem } from '../generator/types.js';
-import { AbortedError, TuneError, UsageError } from '../runtime/errors.js';
+import { AbortedError, FileError, TuneError, UsageError } from '../runtime/errors.js';
 import type { DeviceRequest } from './environment.js';
-import type { EvaluateRequest, FinalReply, FinalRequest, FromWorker, VerifyReply, VerifyRequest, WorkerInfo, WorkerJob } from './protocol.js';
-import type { CandidateOutcome } from './types.js';
+import type { EvaluateReply, EvaluateRequest, FinalReply, FinalRequest, FromWorker, ToWorker, VerifyReply, VerifyRequest, WorkerInfo, WorkerJob } from './protocol.js';
+import type { FailedState } from './types.js';
+
+/** Stops what disturbs timings (compilers) while a worker takes samples. `pause` answers the process groups that it stopped. */
+export interface QuietGate {
+  pause(): Promise<readonly number[]> | readonly number[];
+  resume(): void;
+}
 
 export interface WorkerOptions {
   /** URL of the module that exports `environment: TuningEnvironment`. */
@@ -14,6 +20,8 @@ export interface WorkerOptions {
   readonly device: DeviceRequest;
   /** Time to start and to prepare a problem. Default 120 s. */
   readonly prepareLimitMs?: number;
+  /** Without one, nothing is stopped while samples are taken. */
+  readonly gate?: QuietGate;
   /** Ends the running job (with an AbortedError) and the worker. */
   readonly signal?: AbortSignal;
 }
@@ -28,7 +36,7 @@ export interface TuningWorker {
   info(): Promise<WorkerInfo>;
   prepare(problem: Problem, seed: number): Promise<void>;
   /** Never rejects for what a candidate does: death and hanging are outcomes. */
-  evaluate(request: EvaluateRequest, limitMs: number): Promise<CandidateOutcome>;
+  evaluate(request: EvaluateRequest, limitMs: number): Promise<EvaluateReply>;
   final(request: FinalRequest, limitMs: number): Promise<FinalOutcome>;
   /** Never rejects for what a kernel does. `limitMs` is for one case. After a fault of the device the worker is replaced. */
   verify(request: VerifyRequest, limitMs: number): Promise<VerifyReply>;
@@ -78,8 +86,9 @@ export function createWorker(options: WorkerOptions): TuningWorker {
     const end = await waitFor(child, 'ready', null, prepareLimit);
     if (end.kind === 'reply' && end.message.type === 'ready') return { child, info: end.message.info };
     child.kill('SIGKILL');
-    // A device that is not known, or is not there, is the user's to mend.
+    // A device that is not known or not there, and an expert trace that cannot be read, are the user's to mend.
     if (end.kind === 'reply' && end.message.type === 'failed' && end.message.name === 'UsageError') throw new UsageError(end.message.message);
+    if (end.kind === 'reply' && end.message.type === 'failed' && end.message.name === 'FileError') throw new FileError(end.message.message);
     throw new TuneError(`the tuner's worker process did not start: ${describe(end)}`, { remedy: 'griffin doctor' });
   }
 
@@ -88,6 +97,7 @@ export function createWorker(options: WorkerOptions): TuningWorker {
     const { signal } = options;
     return new Promise((resolve, reject) => {
       let running: Running | null = null;
+      const quiet = quietSection(child);
       casesBegun = 0;
       const finish = (end: JobEnd): void => {
         detach();
@@ -100,7 +110,14 @@ export function createWorker(options: WorkerOptions): TuningWorker {
           if (message.detail === undefined) return;
           casesBegun += 1;
           timer.refresh(); // the limit is for a case, not for all of them
-        } else if (message.type === type || message.type === 'failed') finish({ kind: 'reply', message });
+        } else if (message.type === 'quiet') {
+          quiet.begin(message.id).catch((error: unknown) => {
+            detach();
+            stop(child);
+            reject(error as Error);
+          });
+        } else if (message.type === 'loud') quiet.end();
+        else if (message.type === type || message.type === 'failed') finish({ kind: 'reply', message });
       };
       const onExit = (code: number | null, killedBy: string | null): void => {
         finish({ kind: 'died', how: killedBy === null ? `exit code ${String(code)}` : killedBy, running });
@@ -115,6 +132,7 @@ export function createWorker(options: WorkerOptions): TuningWorker {
       }, limitMs);
       function detach(): void {
         clearTimeout(timer);
+        quiet.end();
         child.off('message', onMessage);
         child.off('exit', onExit);
         signal?.removeEventListener('abort', onAbort);
@@ -125,6 +143,29 @@ export function createWorker(options: WorkerOptions): TuningWorker {
       else if (child.exitCode !== null || child.signalCode !== null) onExit(child.exitCode, child.signalCode);
       else signal?.addEventListener('abort', onAbort, { once: true });
     });
+  }
+
+  /** Between `begin` and `end`, which may come before everything has stopped, the gate is held for the worker. */
+  function quietSection(child: ChildProcess) {
+    let open = false;
+    let held = false;
+    const release = (): void => {
+      if (held) options.gate?.resume();
+      held = false;
+    };
+    return {
+      async begin(quietFor: number): Promise<void> {
+        open = true;
+        const groups = (await options.gate?.pause()) ?? [];
+        held = options.gate !== undefined;
+        if (!open) return release();
+        child.send({ quietFor, groups } satisfies ToWorker, () => undefined);
+      },
+      end(): void {
+        open = false;
+        release();
+      },
+    };
   }
 
   function stop(child: ChildProcess): void {
@@ -143,7 +184,7 @@ export function createWorker(options: WorkerOptions): TuningWorker {
     const id = nextId++;
     const wait = waitFor(child, expected, id, limitMs);
     // A send to a process that has just died fails; its exit event settles the wait.
-    child.send({ id, job }, () => undefined);
+    child.send({ id, job } satisfies ToWorker, () => undefined);
     const end = await wait;
     if (end.kind !== 'reply') stop(child);
     else if (end.message.type === 'failed') throw new TuneError(`the tuner's worker failed: ${end.message.name}: ${end.message.message}`);
@@ -167,10 +208,10 @@ export function createWorker(options: WorkerOptions): TuningWorker {
       const end = await perform({ type: 'evaluate', request }, 'evaluated', limitMs);
       if (end.kind === 'reply' && end.message.type === 'evaluated') {
         if (end.message.deviceLost === true) await retire();
-        return end.message.outcome;
+        return end.message.reply;
       }
-      if (end.kind === 'timed-out') return { state: 'timed-out', message: `stopped after ${limitMs} ms` };
-      return { state: 'crashed', message: describe(end) };
+      const failure = (state: FailedState, message: string): EvaluateReply => ({ outcome: { state, message }, conditions: null, retaken: 0, dirty: false });
+      return end.kind === 'timed-out' ? failure('timed-out', `stopped after ${limitMs} ms`) : failure('crashed', describe(end));
     },
     async final(request, limitMs) {
       const end = await perform({ type: 'final', request }, 'finished', limitMs);

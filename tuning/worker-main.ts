@@ -4,7 +4,7 @@
  */
 import type { DeviceRequest, TuningEnvironment } from './environment.js';
 import type { FromWorker, ToWorker, WorkerJob } from './protocol.js';
-import { openSession, type Session } from './session.js';
+import { openSession, type QuietSection, type Session } from './session.js';
 
 function send(message: FromWorker): void {
   process.send?.(message);
@@ -30,8 +30,8 @@ async function perform(session: Session, id: number, job: WorkerJob): Promise<vo
       return;
     case 'evaluate': {
       await sendNow({ type: 'running', id, kernelId: job.request.candidate.kernelId });
-      const { deviceLost, ...outcome } = await session.evaluate(job.request);
-      send({ type: 'evaluated', id, outcome, ...(deviceLost === undefined ? {} : { deviceLost }) });
+      const { deviceLost, ...reply } = await session.evaluate(job.request);
+      send({ type: 'evaluated', id, reply, ...(deviceLost === undefined ? {} : { deviceLost }) });
       return;
     }
     case 'final': {
@@ -50,23 +50,60 @@ async function perform(session: Session, id: number, job: WorkerJob): Promise<vo
   }
 }
 
+/** The running job, and what was stopped for it. Jobs run one at a time. */
+const running: { id: number; groups: readonly number[]; answered: (() => void) | null } = { id: 0, groups: [], answered: null };
+
+/** Asks the tuner to stop its compilers while samples are taken. */
+const quiet: QuietSection = {
+  begin() {
+    send({ type: 'quiet', id: running.id });
+    return new Promise((resolve) => {
+      running.answered = resolve;
+    });
+  },
+  end() {
+    running.groups = [];
+    send({ type: 'loud', id: running.id });
+  },
+};
+
+/** The tuner is gone. A kernel that hangs must not keep this process alive, so no orderly shutdown; and what it stopped would stay stopped for ever. */
+function endWithTuner(): void {
+  for (const group of running.groups) {
+    try {
+      process.kill(-group, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  }
+  process.kill(process.pid, 'SIGKILL');
+}
+
 async function main(): Promise<void> {
   const [moduleUrl = '', requestText = '{}'] = process.argv.slice(2);
   // Ctrl-C reaches the whole process group; only the tuner decides when this process ends.
   process.on('SIGINT', () => undefined);
-  // The tuner is gone. A kernel that hangs must not keep this process alive, so no orderly shutdown.
-  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  process.on('disconnect', endWithTuner);
   let session: Session;
   try {
     const { environment } = (await import(moduleUrl)) as { environment: TuningEnvironment };
-    session = await openSession(environment, JSON.parse(requestText) as DeviceRequest);
+    session = await openSession(environment, JSON.parse(requestText) as DeviceRequest, quiet);
   } catch (error) {
     fail(null, error);
     return;
   }
   let queue = Promise.resolve();
   process.on('message', (message: ToWorker) => {
-    queue = queue.then(() => perform(session, message.id, message.job).catch((error: unknown) => fail(message.id, error)));
+    if ('quietFor' in message) {
+      running.groups = message.groups;
+      running.answered?.();
+      running.answered = null;
+      return;
+    }
+    queue = queue.then(() => {
+      running.id = message.id;
+      return perform(session, message.id, message.job).catch((error: unknown) => fail(message.id, error));
+    });
   });
   send({ type: 'ready', info: session.info });
 }

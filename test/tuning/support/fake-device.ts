@@ -1,6 +1,6 @@
 /** A device in plain JavaScript: memory is byte arrays with canaries, time is what a kernel says it takes. For the toy family. */
-import type { AllocateOptions, Device, DeviceBuffer, DeviceIdentity, Kernel, PlanRecorder, StepArgs } from '../../../runtime/device/types.js';
-import { MODES } from './toy-family.js';
+import type { AllocateOptions, Device, DeviceBuffer, DeviceIdentity, GpuSensors, Kernel, PlanRecorder, StepArgs } from '../../../runtime/device/types.js';
+import { firstWeight, MODES } from './toy-family.js';
 
 const GUARD = 64;
 const roundUp = (bytes: number): number => Math.ceil(bytes / 4) * 4;
@@ -57,7 +57,15 @@ interface FakeKernel extends Kernel {
 /** Nanoseconds of one launch, by mode. */
 const LAUNCH_NS: Readonly<Record<number, number>> = { [MODES.good]: 1000, [MODES.faster]: 800, [MODES.hopelesslySlow]: 5000, [MODES.crashesWhenTimed]: 700 };
 
-export function createFakeDevice(threads: number): Device {
+export interface FakeDeviceOptions {
+  /** Multiplies the time of a run; asked before each run of a plan. */
+  readonly slowdown?: (label: string) => number;
+  /** Told before each run of a plan, with its steps' arguments. */
+  readonly onRun?: (label: string, steps: readonly StepArgs[]) => void;
+  readonly sensors?: () => GpuSensors;
+}
+
+export function createFakeDevice(threads: number, options: FakeDeviceOptions = {}): Device {
   let clock = 0;
   const identity: DeviceIdentity = {
     kind: 'fake', name: 'Fake', key: 'fake-1', isas: ['portable'], cores: 2,
@@ -90,12 +98,19 @@ export function createFakeDevice(threads: number): Device {
       case MODES.dependsOnThreads:
         if (threads > 1) y[0] = Math.fround((y[0] ?? 0) + 2e-8);
         break;
+      case MODES.differsBetweenRuns:
+        y[0] = Math.fround((y[0] ?? 0) + (launches++ % 2) * 2e-8);
+        break;
+      case MODES.wrongWithThirdSeed:
+        if (n % 4 !== 0 && w[0] === firstWeight(3)) y[0] = 77;
+        break;
       case MODES.crashesWhenTimed:
         if (timed && args.label !== undefined && finalRuns++ > 40) process.kill(process.pid, 'SIGSEGV');
         break;
     }
   }
   let finalRuns = 0;
+  let launches = 0;
 
   function record(label: string): PlanRecorder {
     const steps: { kernel: FakeKernel; args: StepArgs }[] = [];
@@ -108,6 +123,7 @@ export function createFakeDevice(threads: number): Device {
           steps: steps.length,
           async run(times = 1) {
             await Promise.resolve();
+            options.onRun?.(label, steps.map(({ args }) => args));
             let elapsedNs = 0;
             for (let i = 0; i < times; i++) {
               for (const { kernel, args } of steps) {
@@ -115,6 +131,7 @@ export function createFakeDevice(threads: number): Device {
                 elapsedNs += LAUNCH_NS[kernel.mode] ?? 900;
               }
             }
+            elapsedNs *= options.slowdown?.(label) ?? 1;
             clock += elapsedNs;
             return { elapsedNs };
           },
@@ -151,6 +168,7 @@ export function createFakeDevice(threads: number): Device {
         if (path.includes('unloadable')) throw new Error(`${path}: not a shared object`);
         return { id: symbol.replace(/^gk_/, ''), phases: 1, scratchBytes: 0, mode } satisfies FakeKernel;
       }),
+    ...(options.sensors === undefined ? {} : { sensors: options.sensors }),
     geometry: () => ({ units: [1], workspaceBytes: 0 }),
     record,
     clockNs: () => clock,

@@ -1,5 +1,6 @@
 /** A family whose variants misbehave each in its own way: `mode` chooses how. y = w · x, element by element. */
 import type { Family, Problem } from '../../../generator/types.js';
+import { seededRandom } from '../../../tuning/statistics.js';
 
 export const MODES = {
   good: 0,
@@ -14,8 +15,14 @@ export const MODES = {
   dependsOnThreads: 9,
   hopelesslySlow: 10,
   crashesWhenTimed: 11,
+  differsBetweenRuns: 12,
+  /** At the ragged shapes whose width is not a multiple of four, and only with the contents of verification's third seed. */
+  wrongWithThirdSeed: 13,
 } as const;
 export type Mode = (typeof MODES)[keyof typeof MODES];
+
+/** Toy inputs start with the weights, so these tell the seed of their contents. */
+export const firstWeight = (seed: number): number => Math.fround(seededRandom(seed)() - 0.5);
 
 const size = (problem: Problem): [rows: number, n: number] => [problem.dims['rows'] ?? 0, problem.dims['n'] ?? 0];
 
