@@ -1,5 +1,6 @@
 import { VENDOR_ISA } from '../device/types.js';
 import type { FfStrategyDecision, WinnerEntry } from './schema.js';
+import type { RelatedWinner } from './winners.js';
 
 /** A kernel family at concrete parameters and sizes: what the runtime asks the library for. */
 export interface KernelProblem {
@@ -13,13 +14,15 @@ export interface KernelProblem {
 /**
  * - `exact`: a winner measured at these very sizes on this device;
  * - `nearest`: the winner of the nearest measured sizes of the same form on this device;
+ * - `architecture`: the winner of the nearest sizes of the same form on another device of the same architecture;
  * - `default`: the shipped default variant: nothing was measured.
  */
-export type DispatchKind = 'exact' | 'nearest' | 'default';
+export type DispatchKind = 'exact' | 'nearest' | 'architecture' | 'default';
 
 export type Choice =
   | { readonly how: 'exact'; readonly entry: WinnerEntry; readonly detail: string }
   | { readonly how: 'nearest'; readonly entry: WinnerEntry; readonly detail: string }
+  | { readonly how: 'architecture'; readonly entry: WinnerEntry; readonly detail: string }
   | { readonly how: 'default'; readonly detail: string };
 
 /**
@@ -27,24 +30,36 @@ export type Choice =
  *
  * @param entries usable winners of this device (binary checked)
  * @param isas instruction sets that may run, weakest first; the last is the device's own
+ * @param related winners of other devices whose code runs on this one: used where this device has none of the form
  */
-export function chooseWinner(problem: KernelProblem, entries: readonly WinnerEntry[], isas: readonly string[]): Choice {
-  const sameForm = entries.filter((entry) => entry.family === problem.family && isas.includes(entry.isa) && sameRecord(entry.params, problem.params));
-  let best: WinnerEntry | null = null;
-  let bestDistance = Number.POSITIVE_INFINITY;
-  for (const entry of sameForm) {
+export function chooseWinner(problem: KernelProblem, entries: readonly WinnerEntry[], isas: readonly string[], related: readonly RelatedWinner[] = []): Choice {
+  const own = nearest(problem, entries, isas);
+  if (own !== null) {
+    const measured = describeMeasured(own.entry);
+    if (own.distance === 0) return { how: 'exact', entry: own.entry, detail: measured };
+    return { how: 'nearest', entry: own.entry, detail: `${measured}; nearest to ${describeDims(problem.dims)}` };
+  }
+  const other = nearest(problem, related.map(({ entry }) => entry), isas);
+  if (other === null) return { how: 'default', detail: `nothing measured for ${describeForm(problem)} on this device` };
+  const device = related.find(({ entry }) => entry === other.entry)?.device ?? '';
+  return { how: 'architecture', entry: other.entry, detail: `${describeMeasured(other.entry)} on ${device}, of the same architecture; nothing measured for ${describeForm(problem)} on this device` };
+}
+
+/** The winner of the same form with the nearest sizes; of several, the faster one. */
+function nearest(problem: KernelProblem, entries: readonly WinnerEntry[], isas: readonly string[]): { readonly entry: WinnerEntry; readonly distance: number } | null {
+  let best: { entry: WinnerEntry; distance: number } | null = null;
+  for (const entry of entries) {
+    if (entry.family !== problem.family || !isas.includes(entry.isa) || !sameRecord(entry.params, problem.params)) continue;
     const distance = shapeDistance(problem.dims, entry.dims);
     // A vendor's library may refuse a shape when the plan is recorded, so it runs only what it was measured with.
     if (entry.isa === VENDOR_ISA && distance > 0) continue;
-    if (distance < bestDistance || (distance === bestDistance && best !== null && entry.medianNs < best.medianNs)) {
-      best = entry;
-      bestDistance = distance;
-    }
+    if (best === null || distance < best.distance || (distance === best.distance && entry.medianNs < best.entry.medianNs)) best = { entry, distance };
   }
-  if (best === null) return { how: 'default', detail: `nothing measured for ${describeForm(problem)} on this device` };
-  const measured = `${best.kernelId}, ${Math.round(best.medianNs)} ns at ${describeDims(best.dims)}`;
-  if (bestDistance === 0) return { how: 'exact', entry: best, detail: measured };
-  return { how: 'nearest', entry: best, detail: `${measured}; nearest to ${describeDims(problem.dims)}` };
+  return best;
+}
+
+function describeMeasured(entry: WinnerEntry): string {
+  return `${entry.kernelId}, ${Math.round(entry.medianNs)} ns at ${describeDims(entry.dims)}`;
 }
 
 /**

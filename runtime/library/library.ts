@@ -4,9 +4,9 @@ import { VENDOR_ISA, type Device, type Kernel, type UtilityResolver } from '../d
 import { libraryDirectory } from '../paths.js';
 import { chooseStrategy, chooseWinner, sameRecord, shapeDistance, type DispatchKind, type KernelProblem } from './dispatch.js';
 import { isasUpTo, openDefaults, type DefaultKernels } from './defaults.js';
-import { formHash, NoFormError, readManifest } from './manifest.js';
+import { formHash, generatedDirectory, NoFormError, readManifest } from './manifest.js';
 import type { WinnerEntry } from './schema.js';
-import { readOverlay, vendorHash, verifiedBinary } from './winners.js';
+import { readOverlay, sharesArchitecture, vendorHash, verifiedBinary, type OverlayContext } from './winners.js';
 
 /** A kernel for a problem, and how it was found. */
 export interface ResolvedKernel {
@@ -30,7 +30,7 @@ export interface StrategyProblem {
   readonly steps: number;
 }
 
-/** The shipped default kernels, overlaid by what was tuned on this device. */
+/** The shipped default kernels, overlaid by shipped winners, overlaid by what was tuned on this machine. */
 export interface KernelLibrary {
   /** The user's library directory; it need not exist. */
   readonly directory: string;
@@ -38,7 +38,10 @@ export interface KernelLibrary {
   readonly warnings: readonly string[];
   /** Winners that apply to this device. */
   readonly winners: number;
-  /** Exact winner, else the nearest measured shape, else the default kernel. Throws a LibraryError when there is not even a default. */
+  /**
+   * Exact winner, else the nearest measured shape, else a winner of another device of the same architecture, else the default kernel.
+   * Throws a LibraryError when there is not even a default.
+   */
   resolve(problem: KernelProblem): ResolvedKernel;
   kernel(family: string, params: Readonly<Record<string, string>>, dims: Readonly<Record<string, number>>): Kernel;
   /** Which linear family to use for a product y = x·wᵀ: the faster one where both were measured, else by the number of rows. */
@@ -56,6 +59,8 @@ export interface LibraryOptions {
   readonly defaults?: string;
   /** Where the default kernels for GPUs are. Default: `generated/cuda` of the package. */
   readonly fatbins?: string;
+  /** `winners.json` and `kernels/` that come with the package, below the user's library. Default: `generated` of the package. */
+  readonly shipped?: string;
   /** Called once per warning. */
   readonly onWarning?: (message: string) => void;
 }
@@ -74,19 +79,31 @@ export function openLibrary(device: Device, options: LibraryOptions = {}): Kerne
     ...(options.fatbins === undefined ? {} : { fatbins: options.fatbins }),
   });
   device.useUtilities?.(utilities(defaults));
-  const overlay = readOverlay(directory, {
+  const isas = [...isasUpTo(device), ...(device.vendorKernel === undefined ? [] : [VENDOR_ISA])];
+  const context: OverlayContext = {
     deviceKey: device.identity.key,
     formHash: (family, params, isa) => formHash(manifest, family, params, isa),
-  });
-  const isas = [...isasUpTo(device), ...(device.vendorKernel === undefined ? [] : [VENDOR_ISA])];
-  const entries = new Set(overlay.entries.filter((entry) => isas.includes(entry.isa)));
+    runsHere: sharesArchitecture(device, isas),
+  };
+  const shippedDirectory = options.shipped ?? generatedDirectory();
+  const user = readOverlay(directory, context);
+  const shipped = readOverlay(shippedDirectory, { ...context, noticeForeign: false });
+  /** Where an entry's binary is. */
+  const homes = new Map<WinnerEntry, string>();
+  for (const [overlay, home] of [[user, directory], [shipped, shippedDirectory]] as const) {
+    for (const entry of [...overlay.entries, ...overlay.related.map((winner) => winner.entry)]) homes.set(entry, join(home, 'kernels'));
+  }
+  const runnable = (entry: WinnerEntry): boolean => isas.includes(entry.isa);
+  const tunedHere = user.entries.filter(runnable);
+  const entries = new Set([...tunedHere, ...shipped.entries.filter((entry) => runnable(entry) && !tunedHere.some((own) => sameProblem(own, entry)))]);
+  const related = new Set([...user.related, ...shipped.related]);
   const warnings: string[] = [];
   const warn = (message: string): void => {
     if (warnings.includes(message)) return; // one damaged binary may be the winner of many problems
     warnings.push(message);
     options.onWarning?.(message);
   };
-  overlay.warnings.forEach(warn);
+  [...user.warnings, ...shipped.warnings].forEach(warn);
   const tuned = new Map<WinnerEntry, Kernel>();
   const resolved = new Map<string, { problem: KernelProblem; answer: ResolvedKernel }>();
 
@@ -95,11 +112,12 @@ export function openLibrary(device: Device, options: LibraryOptions = {}): Kerne
     const known = tuned.get(entry);
     if (known !== undefined) return known;
     try {
-      const kernel = kernelOf(device, join(directory, 'kernels'), entry);
+      const kernel = kernelOf(device, homes.get(entry) ?? '', entry);
       tuned.set(entry, kernel);
       return kernel;
     } catch (error) {
       entries.delete(entry);
+      for (const winner of related) if (winner.entry === entry) related.delete(winner);
       warn(`${entry.kernelId} is skipped: ${(error as Error).message}`);
       return null;
     }
@@ -107,7 +125,7 @@ export function openLibrary(device: Device, options: LibraryOptions = {}): Kerne
 
   function find(problem: KernelProblem): ResolvedKernel {
     for (;;) {
-      const choice = chooseWinner(problem, [...entries], isas);
+      const choice = chooseWinner(problem, [...entries], isas, [...related]);
       if (choice.how === 'default') return { ...defaults(problem), how: 'default', detail: choice.detail };
       const kernel = load(choice.entry);
       if (kernel !== null) return { kernel, id: kernel.id, how: choice.how, detail: choice.detail };
@@ -139,7 +157,7 @@ export function openLibrary(device: Device, options: LibraryOptions = {}): Kerne
       if (gemv !== null && gemm !== null) return gemv <= gemm ? 'linear_gemv' : 'linear_gemm';
       return rows <= GEMV_ROWS ? 'linear_gemv' : 'linear_gemm';
     },
-    strategy: (problem) => chooseStrategy(problem, overlay.decisions) ?? { choice: 'gather', detail: 'nothing measured for this layer shape: gather' },
+    strategy: (problem) => chooseStrategy(problem, user.decisions) ?? chooseStrategy(problem, shipped.decisions) ?? { choice: 'gather', detail: 'nothing measured for this layer shape: gather' },
     resolutions: () => [...resolved.values()].map(({ problem, answer: { id, how, detail } }) => ({ problem, id, how, detail })),
   };
 }
@@ -174,6 +192,10 @@ function utilities(defaults: DefaultKernels): UtilityResolver {
 function exactNs(entries: readonly WinnerEntry[], family: string, params: Readonly<Record<string, string>>, dims: Readonly<Record<string, number>>): number | null {
   const found = entries.filter((entry) => entry.family === family && sameRecord(entry.params, params) && shapeDistance(dims, entry.dims) === 0);
   return found.length === 0 ? null : Math.min(...found.map((entry) => entry.medianNs));
+}
+
+function sameProblem(a: WinnerEntry, b: WinnerEntry): boolean {
+  return a.family === b.family && sameRecord(a.params, b.params) && shapeDistance(a.dims, b.dims) === 0;
 }
 
 function sorted(record: Readonly<Record<string, string | number>>): [string, string | number][] {

@@ -97,6 +97,7 @@ export const deviceIdentitySchema = z.object({
   /** Of a GPU: its compute capability (10 × major + minor) says whose binaries it runs. */
   gpu: z.object({ capability: z.number().int().positive(), driver: z.number().nonnegative() }).optional(),
 });
+export type SectionDevice = z.infer<typeof deviceIdentitySchema>;
 
 const deviceSectionSchema = z.strictObject({
   device: deviceIdentitySchema,

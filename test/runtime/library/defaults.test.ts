@@ -164,7 +164,7 @@ describe('openLibrary on a GPU', () => {
     using dir = temporaryDirectory();
     mkdirSync(join(dir.path, 'kernels'));
     writeFileSync(join(dir.path, 'kernels', 'w.cubin'), 'w');
-    const common = { family: 'rms_norm', params: {}, binary: { file: 'w.cubin', sha256: sha256('w') }, formHash: norm.sha256, isa: 'sm80' };
+    const common = { deviceKey: 'gpu-test', family: 'rms_norm', params: {}, binary: { file: 'w.cubin', sha256: sha256('w') }, formHash: norm.sha256, isa: 'sm80' };
     const at = (hidden: number) => ({ rows: 1, first: 0, hidden });
     const entries = [
       entry({ ...common, dims: at(64), kernelId: 'rms_norm__any__sm80__tuned' }),

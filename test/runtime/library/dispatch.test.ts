@@ -42,6 +42,18 @@ describe('chooseWinner', () => {
     expect(chooseWinner(problem, [], isas)).toMatchObject({ how: 'default', detail: 'nothing measured for linear_gemv(dtype=bf16) on this device' });
   });
 
+  it('asks devices of the same architecture only where this one has nothing of the form, and says whose winner it is', () => {
+    const far = entry({ dims: { rows: 1, in: 32, out: 1024 }, kernelId: 'far' });
+    const theirs = { entry: entry({ kernelId: 'theirs', deviceKey: 'other' }), device: 'Other CPU' };
+    const theirFar = { entry: { ...far, kernelId: 'their_far' }, device: 'Far CPU' };
+    expect(chooseWinner(problem, [far], isas, [theirs])).toMatchObject({ how: 'nearest', entry: { kernelId: 'far' } });
+    const choice = chooseWinner(problem, [], isas, [theirFar, theirs]);
+    expect(choice).toMatchObject({ how: 'architecture', entry: { kernelId: 'theirs' } });
+    expect(choice.detail).toContain('Other CPU');
+    expect(choice.detail).toContain('nothing measured for linear_gemv(dtype=bf16) on this device');
+    expect(chooseWinner({ ...problem, params: { dtype: 'f32' } }, [], isas, [theirs]).how).toBe('default');
+  });
+
   it('takes the faster of two winners for one shape', () => {
     const slow = entry({ kernelId: 'slow', medianNs: 20, isa: 'avx2' });
     const fast = entry({ kernelId: 'fast', medianNs: 10, isa: 'avx512' });

@@ -28,12 +28,12 @@ const problem = { family: 'linear_gemv', params: { dtype: 'f32' }, dims: { rows:
 const form = findForm(readManifest(), 'linear_gemv', { dtype: 'f32' }, ['portable']);
 
 /** A library directory with one tuned binary and the given entries for it. */
-function tunedDirectory(path: string, entries: readonly Partial<ReturnType<typeof entry>>[]): void {
+function tunedDirectory(path: string, entries: readonly Partial<ReturnType<typeof entry>>[], key: string = DEVICE.key): void {
   mkdirSync(join(path, 'kernels'));
   writeFileSync(join(path, 'kernels', 'tuned.so'), 'tuned');
   const binary = { file: 'tuned.so', sha256: sha256('tuned') };
   const common = { params: problem.params, dims: problem.dims, isa: 'portable', formHash: form.sha256, kernelId: 'linear_gemv__f32__portable__tuned', binary };
-  writeFileSync(winnersPath(path), winners(entries.map((fields) => entry({ ...common, ...fields }))));
+  writeFileSync(winnersPath(path), winners(entries.map((fields) => entry({ ...common, deviceKey: key, ...fields })), { key }));
 }
 
 describe('openLibrary', () => {
@@ -100,6 +100,49 @@ describe('openLibrary', () => {
       expect(library.winners).toBe(0);
       expect(library.warnings.join('\n')).toMatch(/entry 0[\s\S]*binary[\s\S]*entry 1[\s\S]*binary/);
     });
+  });
+
+  describe('with winners of another device of the same architecture', () => {
+    it('uses them where this device has none, and says so', () => {
+      using dir = temporaryDirectory();
+      tunedDirectory(dir.path, [{}], 'cpu-other');
+      const library = openLibrary(fakeDevice().device, { directory: dir.path });
+      expect(library.winners).toBe(0);
+      expect(library.resolve(problem)).toMatchObject({ id: 'linear_gemv__f32__portable__tuned', how: 'architecture' });
+      expect(library.resolutions()).toMatchObject([{ how: 'architecture', detail: expect.stringContaining('on Test CPU') as string }]);
+      expect(library.linearFamily(problem.params, { ...problem.dims, rows: 5 })).toBe('linear_gemm');
+    });
+
+    it('answers with the default where their binary does not load', () => {
+      using dir = temporaryDirectory();
+      tunedDirectory(dir.path, [{}], 'cpu-other');
+      const { device } = fakeDevice();
+      const loadKernels = (path: string, symbols: readonly string[]) => {
+        if (path.includes('tuned.so')) throw new LibraryError('no binary for this device');
+        return device.loadKernels(path, symbols);
+      };
+      const library = openLibrary({ ...device, loadKernels } as Device, { directory: dir.path });
+      expect(library.resolve(problem)).toMatchObject({ id: form.kernel, how: 'default' });
+      expect(library.warnings.join()).toContain('no binary for this device');
+    });
+  });
+
+  it('reads shipped winners below the user’s: each problem by itself', () => {
+    using dir = temporaryDirectory();
+    using shipped = temporaryDirectory();
+    const wider = { ...problem, dims: { ...problem.dims, out: 640 } };
+    tunedDirectory(dir.path, [{}]);
+    tunedDirectory(shipped.path, [
+      { kernelId: 'linear_gemv__f32__portable__shipped', medianNs: 1 },
+      { kernelId: 'linear_gemv__f32__portable__shipped', dims: wider.dims },
+    ]);
+    const library = openLibrary(fakeDevice().device, { directory: dir.path, shipped: shipped.path });
+    expect(library.resolve(problem)).toMatchObject({ id: 'linear_gemv__f32__portable__tuned', how: 'exact' });
+    expect(library.resolve(wider)).toMatchObject({ id: 'linear_gemv__f32__portable__shipped', how: 'exact' });
+    expect(library.winners).toBe(2);
+    const { device, loaded } = fakeDevice();
+    expect(openLibrary(device, { directory: join(dir.path, 'none'), shipped: shipped.path }).resolve(problem)).toMatchObject({ id: 'linear_gemv__f32__portable__shipped' });
+    expect(loaded).toEqual([join(shipped.path, 'kernels', 'tuned.so')]);
   });
 
   it('never loads a binary that was changed: warns once and falls back', () => {

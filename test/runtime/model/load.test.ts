@@ -80,7 +80,7 @@ describe('a tuned library', () => {
     await using plain = await loadModel(TINY, options);
     const expected = await plain.generateText([5, 6, 7], generate);
 
-    writeFileSync(winnersPath(dir.path), winners([winner], { key: plain.device.key }));
+    writeFileSync(winnersPath(dir.path), winners([{ ...winner, deviceKey: plain.device.key }], { key: plain.device.key }));
     await using tuned = await loadModel(TINY, options);
     expect(await tuned.generateText([5, 6, 7], generate)).toMatchObject({ tokenIds: expected.tokenIds, logits: expected.logits! });
     const answers = tuned.library.resolutions().filter(({ problem }) => problem.family === 'linear_gemv');
