@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { symbolOfId } from '../generator/ids.js';
 import { AbortedError } from '../runtime/errors.js';
 import { makeDirectory } from '../runtime/paths.js';
-import { trimDiagnostics, type ProcessResult } from './compiler.js';
+import { trimDiagnostics, type ProcessContext, type ProcessResult } from './compiler.js';
 import { fileErrorFrom } from './file-errors.js';
 
 export interface KernelSource {
@@ -33,19 +33,18 @@ export interface Toolchain<Details = undefined> {
   /** Hash of everything that decides what a source compiles to. */
   hash(text: string): string;
   /** Compiles sources as one unit into one file, written whole and synced, or not there at all after a failure. */
-  compile(sources: readonly KernelSource[], output: string, signal: AbortSignal | undefined): Promise<UnitResult<Details>>;
+  compile(sources: readonly KernelSource[], output: string, context: ProcessContext): Promise<UnitResult<Details>>;
   /** Details of a kernel are kept beside its binary as `<hash>.json`; this reads them back. Throws when they are not valid: the kernel is then compiled again. */
   readonly readDetails?: (value: unknown) => Details;
 }
 
-export interface PoolOptions<Details> {
+export interface PoolOptions<Details> extends ProcessContext {
   /** Where the files go; made when missing. */
   readonly directory: string;
   /** Compilers at a time. Default: the number of cores. */
   readonly jobs?: number;
   /** Most kernels in one translation unit (default 8): parsing shared headers costs more than most kernels. */
   readonly batch?: number;
-  readonly signal?: AbortSignal;
   /** Called after each kernel, in order of completion. */
   readonly onResult?: (result: PoolResult<Details>) => void;
 }
@@ -63,7 +62,13 @@ export type PoolResult<Details> =
       readonly cached: boolean;
       readonly details?: Details;
     }
-  | { readonly ok: false; readonly id: string; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly id: string;
+      readonly message: string;
+      /** How long the compiler took to refuse it. */
+      readonly compileMs?: number;
+    };
 
 interface Work extends KernelSource {
   readonly hash: string;
@@ -131,7 +136,8 @@ async function compileBatch<Details>(
 ): Promise<void> {
   const temporary = join(options.directory, `.${randomUUID()}${toolchain.binary}`);
   try {
-    const unit = await toolchain.compile(batch, temporary, options.signal);
+    const watch = stopwatch(options);
+    const unit = await toolchain.compile(batch, temporary, options);
     if (unit.ok) {
       for (const work of batch) {
         const details = unit.details?.get(work.id);
@@ -139,13 +145,19 @@ async function compileBatch<Details>(
         record({ ...succeeded(work, false), ...(details === undefined ? {} : { details }) });
       }
     } else if (batch.length === 1) {
-      for (const work of batch) record({ ok: false, id: work.id, message: unit.message });
+      for (const work of batch) record({ ok: false, id: work.id, message: unit.message, compileMs: watch() });
     } else {
       for (const work of batch) await compileBatch([work], toolchain, options, record);
     }
   } finally {
     await rm(temporary, { force: true });
   }
+}
+
+/** Milliseconds since now, without those of quiet sections, in which compilers stand still. */
+export function stopwatch({ gate }: ProcessContext): () => number {
+  const start = performance.now() - (gate?.quietMs() ?? 0);
+  return () => Math.max(0, performance.now() - (gate?.quietMs() ?? 0) - start);
 }
 
 /** The binary last: who finds it, finds the others. */
@@ -173,10 +185,12 @@ export function translationUnit(sources: readonly KernelSource[], ending: string
 /**
  * What a compiler's run means: undefined after success, else its message. A failed run leaves no output. Throws a FileError when it failed
  * for want of space or permission, which is not the kernel's fault.
+ *
+ * @param lasting whether the output is kept, and so must be on the disk now
  */
-export async function outcomeOf(result: ProcessResult, compiler: string, output: string): Promise<string | undefined> {
+export async function outcomeOf(result: ProcessResult, compiler: string, output: string, lasting = true): Promise<string | undefined> {
   if (result.code === 0) {
-    await sync(output);
+    if (lasting) await sync(output);
     return undefined;
   }
   await rm(output, { force: true });

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
-import { arch } from 'node:os';
+import { arch, constants, setPriority } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { AbortedError, CompilerError } from '../runtime/errors.js';
+import { signalGroup, type QuietGate } from './quiet.js';
 
 export interface Compiler {
   /** Path of the executable. */
@@ -66,36 +67,77 @@ export interface ProcessResult {
   readonly stderr: string;
 }
 
+/** What surrounds a compiler: who may end it, and who may stop it for a while. */
+export interface ProcessContext {
+  readonly signal?: AbortSignal;
+  /** With one, programs start only outside quiet sections, stand still in them, and give way to other work of the machine. Default: none. */
+  readonly gate?: QuietGate;
+}
+
+/** These two alone, e.g. of options that hold more. */
+export function processContext({ signal, gate }: ProcessContext): ProcessContext {
+  return { ...(signal === undefined ? {} : { signal }), ...(gate === undefined ? {} : { gate }) };
+}
+
 const STDERR_LIMIT = 1 << 20;
 
 /**
- * Runs a program without a shell, `input` on its standard input. Rejects with an AbortedError when the signal fires (the program is
- * killed first) and with a CompilerError when it cannot be started.
+ * Runs a program without a shell, `input` on its standard input. It is the leader of a process group of its own: the compiler's driver
+ * starts others, which must stop and die with it. The group is killed when the signal fires and when this process exits. Rejects with an
+ * AbortedError when the signal fires and with a CompilerError when the program cannot be started.
  */
-export function runProcess(path: string, args: readonly string[], options: { input?: string; cwd?: string; signal?: AbortSignal }): Promise<ProcessResult> {
-  const { input, cwd, signal } = options;
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) {
-      reject(new AbortedError('compilation was stopped'));
-      return;
+export async function runProcess(path: string, args: readonly string[], options: ProcessContext & { input?: string; cwd?: string }): Promise<ProcessResult> {
+  await untilLoud(options);
+  return await start(path, args, options);
+}
+
+const running = new Set<number>();
+let exitHandled = false;
+
+/** One listener for all: there may be as many compilers as cores. */
+function killAtExit(group: number): void {
+  running.add(group);
+  if (exitHandled) return;
+  exitHandled = true;
+  process.once('exit', () => {
+    for (const one of running) signalGroup(one, 'SIGKILL');
+  });
+}
+
+/** Waits for the end of a quiet section. Throws an AbortedError when the signal fires before, or had fired. */
+export async function untilLoud({ signal, gate }: ProcessContext): Promise<void> {
+  if (gate?.paused === true) {
+    let wake = (): void => undefined;
+    const aborted = new Promise<void>((resolve) => (wake = resolve));
+    signal?.addEventListener('abort', wake, { once: true });
+    try {
+      while (gate.paused && signal?.aborted !== true) await Promise.race([gate.whenLoud(), aborted]);
+    } finally {
+      signal?.removeEventListener('abort', wake);
     }
-    // Its own process group: the driver starts cc1plus and ld, which must die with it.
+  }
+  if (signal?.aborted === true) throw new AbortedError('compilation was stopped');
+}
+
+/** Nothing is awaited between the caller's look at the gate and the registration: no quiet section can begin in between. */
+function start(path: string, args: readonly string[], options: ProcessContext & { input?: string; cwd?: string }): Promise<ProcessResult> {
+  const { input, cwd, signal, gate } = options;
+  return new Promise((resolve, reject) => {
     const child = spawn(path, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env: { ...process.env, LC_ALL: 'C' }, ...(cwd === undefined ? {} : { cwd }) });
+    const group = child.pid;
+    const release = group === undefined || gate === undefined ? undefined : gate.register(group);
+    if (group !== undefined && gate !== undefined) giveWay(group);
     let stdout = '';
     let stderr = '';
-    const abort = (): void => {
-      if (child.pid === undefined) return;
-      try {
-        process.kill(-child.pid, 'SIGKILL');
-      } catch {
-        // Already gone.
-      }
+    const kill = (): void => {
+      if (group !== undefined) signalGroup(group, 'SIGKILL');
     };
-    signal?.addEventListener('abort', abort, { once: true });
-    process.once('exit', abort);
+    signal?.addEventListener('abort', kill, { once: true });
+    if (group !== undefined) killAtExit(group);
     const done = (): void => {
-      signal?.removeEventListener('abort', abort);
-      process.removeListener('exit', abort);
+      signal?.removeEventListener('abort', kill);
+      if (group !== undefined) running.delete(group);
+      release?.();
     };
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -113,6 +155,15 @@ export function runProcess(path: string, args: readonly string[], options: { inp
     child.stdin.on('error', () => undefined); // a compiler that dies early closes the pipe; its exit code tells
     child.stdin.end(input ?? '');
   });
+}
+
+/** Verification and preparation run at the same time and must not wait for compilers. What the program starts later inherits it. */
+function giveWay(pid: number): void {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // It has ended, or the system does not allow it: slower, not wrong.
+  }
 }
 
 /** The first errors of a compiler's output: enough to see what is wrong, without pages of context. */

@@ -6,6 +6,7 @@ import { VENDOR_ISA, type Device, type VendorKernel } from '../runtime/device/ty
 import { DeviceError, LibraryError } from '../runtime/errors.js';
 import { vendorHash } from '../runtime/library/winners.js';
 import type { BuiltKernel, KernelBuilder } from './kernel-builder.js';
+import { ownMachineCode } from './machine-code.js';
 
 /** What a worker found of a vendor's library. */
 export interface VendorInfo {
@@ -67,15 +68,25 @@ export function withVendor(builder: KernelBuilder, vendor: VendorInfo): KernelBu
     isBuilt: (id) => isVendorId(id) || builder.isBuilt(id),
     builtCount: () => builder.builtCount(),
     pathOf: (id) => builder.pathOf(id),
+    idle: () => builder.idle(),
+    cancelQueued: () => builder.cancelQueued(),
+    stop: () => builder.stop(),
+    enqueue: (variants) => builder.enqueue(variants.filter(({ variant }) => !isVendor(variant))),
+    whenBuilt: (id) => (isVendorId(id) ? Promise.resolve(vendorKernel(id, vendor.version)) : builder.whenBuilt(id)),
     async build(variants, signal, onBuilt) {
       const ours = variants.filter(({ variant }) => !isVendor(variant));
       const built = await builder.build(ours, signal, onBuilt);
       if (ours.length === variants.length) return built;
       const theirs = variants.flatMap(({ variant, family }): [string, BuiltKernel][] => {
         const id = candidateId(variant, family);
-        return isVendor(variant) ? [[id, { ok: true, binary: { kernelId: id, path: '' } }]] : [];
+        return isVendor(variant) ? [[id, vendorKernel(id, vendor.version)]] : [];
       });
       return new Map([...built, ...theirs]);
     },
   };
+}
+
+/** Nothing is known of its code, and nothing had to be compiled. */
+function vendorKernel(id: string, version: string): BuiltKernel {
+  return { ok: true, binary: { kernelId: id, path: '' }, machineCode: ownMachineCode(id, vendorHash(version)), resources: {}, compileMs: 0 };
 }

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { symbolOfId } from '../../generator/ids.js';
+import { sourceHash } from '../../generator/render.js';
 import { CompilerError } from '../../runtime/errors.js';
-import { compileAll, outcomeOf, sync, translationUnit, type KernelSource, type PoolOptions, type PoolResult, type Toolchain, type UnitResult } from '../compile-pool.js';
-import { trimDiagnostics } from '../compiler.js';
+import { compileAll, outcomeOf, stopwatch, sync, translationUnit, type KernelSource, type PoolOptions, type PoolResult, type Toolchain, type UnitResult } from '../compile-pool.js';
+import { trimDiagnostics, untilLoud, type ProcessContext } from '../compiler.js';
+import { machineCodeOfCubin, ownMachineCode } from '../machine-code.js';
 import { compileWithNvrtc, findNvrtc, NVRTC_FLAGS, type Nvrtc } from './nvrtc.js';
 import { cubinFormat, CUDA_FLAGS, findNvcc, NVCC_REMEDY, runNvcc, type Nvcc } from './nvcc.js';
 import { entriesOf, parsePtxas, spillsIn, warningsIn, type EntryStatistics } from './ptxas.js';
@@ -30,6 +32,12 @@ export interface CubinDetails {
   /** By phase; empty when the compiler did not tell. */
   readonly entries: Readonly<Record<string, EntryStatistics>>;
   readonly warnings: readonly string[];
+  /** Equal for kernels with the same code: see machine-code.ts. */
+  readonly machineCode: string;
+  /** Bytes of its entries; absent where they are not found. */
+  readonly codeBytes?: number | undefined;
+  /** Its share of the time that its unit took to compile. */
+  readonly compileMs: number;
 }
 
 const count = z.number().int().nonnegative();
@@ -39,6 +47,9 @@ const detailsSchema = z.strictObject({
   compiler: z.string(),
   entries: z.record(z.string(), z.strictObject({ registers: count, shared: count, stack: count, spillStores: count, spillLoads: count, barriers: count })),
   warnings: z.array(z.string()),
+  machineCode: z.string().regex(/^[0-9a-f]{64}$/),
+  codeBytes: count.optional(),
+  compileMs: z.number().nonnegative(),
 });
 
 export interface CudaCompileOptions extends Omit<PoolOptions<CubinDetails>, 'onResult'> {
@@ -53,7 +64,7 @@ export interface CudaCompileOptions extends Omit<PoolOptions<CubinDetails>, 'onR
 export type CudaCompileResult =
   | Extract<PoolResult<CubinDetails>, { ok: true }>
   /** `compiler`: it refused the source. `spills`: it compiled, but registers go through memory. */
-  | { readonly ok: false; readonly id: string; readonly reason: 'compiler' | 'spills'; readonly message: string; readonly details?: CubinDetails };
+  | { readonly ok: false; readonly id: string; readonly reason: 'compiler' | 'spills'; readonly message: string; readonly details?: CubinDetails; readonly compileMs?: number };
 
 /**
  * Compiles CUDA kernels for one exact capability into `<hash>.cu`, `<hash>.cubin` and `<hash>.json` (registers, shared memory, stack, spills and
@@ -81,7 +92,7 @@ function judge(result: PoolResult<CubinDetails>, maySpill: (id: string) => boole
     id: result.id,
     reason: 'spills',
     message: `registers spill to memory on compute capability ${(result.details?.capability ?? 0) / 10}: ${spills}`,
-    ...(result.details === undefined ? {} : { details: result.details }),
+    ...(result.details === undefined ? {} : { details: result.details, compileMs: result.details.compileMs }),
   };
 }
 
@@ -91,8 +102,8 @@ function toolchainFor(compiler: CudaCompiler, capability: number): Toolchain<Cub
     source: '.cu',
     hash: (text) => cubinHash(text, capability, compiler),
     readDetails: (value) => detailsSchema.parse(value),
-    compile: (batch, output, signal) =>
-      compiler.kind === 'nvcc' ? withNvcc(compiler, capability, batch, output, signal) : withNvrtc(compiler, capability, batch, output, signal),
+    compile: (batch, output, context) =>
+      compiler.kind === 'nvcc' ? withNvcc(compiler, capability, batch, output, context) : withNvrtc(compiler, capability, batch, output, context),
   };
 }
 
@@ -102,29 +113,49 @@ export function cubinHash(text: string, capability: number, compiler: CudaCompil
   return createHash('sha256').update(JSON.stringify([compiler.kind, compiler.version, flags, capability, text])).digest('hex').slice(0, 32);
 }
 
-async function withNvcc(nvcc: Nvcc, capability: number, batch: readonly KernelSource[], output: string, signal: AbortSignal | undefined): Promise<UnitResult<CubinDetails>> {
-  const result = await runNvcc(nvcc, batch, cubinFormat(capability), output, signal);
+async function withNvcc(nvcc: Nvcc, capability: number, batch: readonly KernelSource[], output: string, context: ProcessContext): Promise<UnitResult<CubinDetails>> {
+  const watch = stopwatch(context);
+  const result = await runNvcc(nvcc, batch, cubinFormat(capability), output, context);
   const message = await outcomeOf(result, nvcc.path, output);
-  return message === undefined ? { ok: true, details: detailsOf(batch, capability, nvcc.version, result.stderr) } : { ok: false, message };
+  if (message !== undefined) return { ok: false, message };
+  const unit = { batch, capability, compiler: nvcc.version, log: result.stderr, compileMs: watch() / batch.length };
+  await untilLoud(context);
+  return { ok: true, details: detailsOf(unit, await readFile(output)) };
 }
 
-async function withNvrtc(nvrtc: Nvrtc, capability: number, batch: readonly KernelSource[], output: string, signal: AbortSignal | undefined): Promise<UnitResult<CubinDetails>> {
-  const result = await compileWithNvrtc(nvrtc, translationUnit(batch, '.cu'), capability, signal);
+/** NVRTC runs in this process: a quiet section can keep it from starting, but not stop it. */
+async function withNvrtc(nvrtc: Nvrtc, capability: number, batch: readonly KernelSource[], output: string, context: ProcessContext): Promise<UnitResult<CubinDetails>> {
+  await untilLoud(context);
+  const watch = stopwatch({});
+  const result = await compileWithNvrtc(nvrtc, translationUnit(batch, '.cu'), capability, context.signal);
   if (result.cubin === null) return { ok: false, message: trimDiagnostics(result.log) || 'NVRTC failed without a message' };
+  const compileMs = watch() / batch.length;
   await writeFile(output, result.cubin);
   await sync(output);
-  return { ok: true, details: detailsOf(batch, capability, nvrtc.version, result.log) };
+  return { ok: true, details: detailsOf({ batch, capability, compiler: nvrtc.version, log: result.log, compileMs }, result.cubin) };
 }
 
-function detailsOf(batch: readonly KernelSource[], capability: number, compiler: string, log: string): ReadonlyMap<string, CubinDetails> {
+interface CompiledUnit {
+  readonly batch: readonly KernelSource[];
+  readonly capability: number;
+  readonly compiler: string;
+  readonly log: string;
+  /** Per kernel. */
+  readonly compileMs: number;
+}
+
+function detailsOf({ batch, capability, compiler, log, compileMs }: CompiledUnit, cubin: Uint8Array): ReadonlyMap<string, CubinDetails> {
   const reports = parsePtxas(log);
   const warnings = warningsIn(log);
   const names = (line: string, id: string): boolean => line.includes(symbolOfId(id)) || line.includes(`${id}.cu`);
   return new Map(
-    batch.map(({ id }) => {
+    batch.map(({ id, text }) => {
       // A warning that names no kernel of the batch counts for all.
       const own = warnings.filter((line) => names(line, id) || !batch.some((other) => names(line, other.id)));
-      return [id, { kernel: id, capability, compiler, entries: entriesOf(symbolOfId(id), capability, reports), warnings: own }];
+      const entries = entriesOf(symbolOfId(id), capability, reports);
+      const code = machineCodeOfCubin(id, cubin);
+      const details = { kernel: id, capability, compiler, entries, warnings: own, machineCode: code?.hash ?? ownMachineCode(id, sourceHash(text)), compileMs };
+      return [id, code?.codeBytes === undefined ? details : { ...details, codeBytes: code.codeBytes }];
     }),
   );
 }

@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LibraryError } from '../../runtime/errors.js';
 import { packageRoot } from '../../runtime/paths.js';
+import { compileThroughAssembly, readObjectDetails, type ObjectDetails } from '../compile.js';
 import { compileAll, outcomeOf, translationUnit, type KernelSource, type PoolOptions, type PoolResult, type Toolchain } from '../compile-pool.js';
 import { findCompiler, runProcess, targetArchitecture, type Compiler } from '../compiler.js';
 
@@ -63,7 +64,7 @@ export function emulationHeaderHash(directory = emulationHeaderDirectory()): str
   return hash.digest('hex');
 }
 
-export interface EmulatedCompileOptions extends PoolOptions<undefined> {
+export interface EmulatedCompileOptions extends PoolOptions<ObjectDetails> {
   readonly flavour: EmulatedFlavour;
   /** The lowest capability (10 × major + minor) of a device that takes the module; from 90 on, kernels have the functions of 9.0. */
   readonly capability: number;
@@ -71,22 +72,26 @@ export interface EmulatedCompileOptions extends PoolOptions<undefined> {
 }
 
 /**
- * Compiles CUDA kernels for the emulated device into `<hash>.cu` and `<hash>.so`; one result per source, in order. The name is the hash of
+ * Compiles CUDA kernels for the emulated device into `<hash>.cu`, `<hash>.so` and `<hash>.json` (machine code and time); one result per source, in order. The name is the hash of
  * source, headers, flags, compiler version and processor architecture. A kernel that does not compile is a result, not an error.
  * Throws CompilerError (no compiler), AbortedError, FileError, LibraryError (no headers).
  */
-export async function compileEmulatedKernels(sources: readonly KernelSource[], options: EmulatedCompileOptions): Promise<readonly PoolResult<undefined>[]> {
+export async function compileEmulatedKernels(sources: readonly KernelSource[], options: EmulatedCompileOptions): Promise<readonly PoolResult<ObjectDetails>[]> {
   const { flavour, capability } = options;
   const compiler = options.compiler ?? (await findCompiler());
   const headers = emulationHeaderHash();
-  const toolchain: Toolchain = {
+  const toolchain: Toolchain<ObjectDetails> = {
     binary: '.so',
     source: '.cu',
     hash: (text) => emulatedHash([text], { flavour, capability, compiler, headers }).slice(0, 32),
-    async compile(batch, output, signal) {
-      const message = await compileEmulatedUnit(batch, { flavour, capability, compiler, output, ...(signal === undefined ? {} : { signal }) });
-      return message === undefined ? { ok: true } : { ok: false, message };
-    },
+    readDetails: readObjectDetails,
+    compile: (batch, output, context) =>
+      compileThroughAssembly(batch, output, context, {
+        compiler: compiler.path,
+        ending: '.cu',
+        compile: [...emulatedFlags(flavour, capability), '-I', emulationHeaderDirectory()],
+        link: LINK_FLAGS,
+      }),
   };
   return compileAll(sources, toolchain, options);
 }

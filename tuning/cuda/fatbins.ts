@@ -244,7 +244,7 @@ async function compileUnit(unit: Unit, nvcc: Nvcc, capabilities: readonly number
   const target = join(cache, `${stem(unit)}.fatbin`);
   const temporary = join(cache, `.${stem(unit)}.${process.pid}.tmp`);
   try {
-    const result = await runNvcc(nvcc, unit.sources, fatbinFormat(nvcc, capabilities), temporary, signal);
+    const result = await runNvcc(nvcc, unit.sources, fatbinFormat(nvcc, capabilities), temporary, signal === undefined ? {} : { signal });
     const message = await outcomeOf(result, nvcc.path, temporary);
     if (message !== undefined) throw new CompilerError(`the default CUDA kernels of ${unit.family} do not compile with ${nvcc.version}:\n${message}`);
     const bytes = await readFile(temporary);

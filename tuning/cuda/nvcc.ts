@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { CompilerError } from '../../runtime/errors.js';
-import { runProcess } from '../compiler.js';
+import { processContext, runProcess, type ProcessContext } from '../compiler.js';
 import type { KernelSource } from '../compile-pool.js';
 import { translationUnit } from '../compile-pool.js';
 
@@ -78,9 +78,9 @@ export interface NvccRun {
  *
  * @param format what `output` becomes, with the code that it holds
  */
-export async function runNvcc(nvcc: Nvcc, sources: readonly KernelSource[], format: readonly string[], output: string, signal: AbortSignal | undefined): Promise<NvccRun> {
+export async function runNvcc(nvcc: Nvcc, sources: readonly KernelSource[], format: readonly string[], output: string, context: ProcessContext): Promise<NvccRun> {
   const args = [...CUDA_FLAGS, ...format, '-x', 'cu', '-', '-o', output];
-  const result = await runProcess(nvcc.path, args, { input: translationUnit(sources, '.cu'), ...(signal === undefined ? {} : { signal }) });
+  const result = await runProcess(nvcc.path, args, { ...processContext(context), input: translationUnit(sources, '.cu') });
   const unknown = /Unsupported gpu architecture '([^']+)'/.exec(result.stderr);
   if (unknown !== null) {
     throw new CompilerError(`${nvcc.path} (${nvcc.version}) does not know the architecture ${unknown[1]}`, { remedy: 'install a CUDA toolkit that supports this GPU' });

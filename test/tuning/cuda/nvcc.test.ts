@@ -44,6 +44,6 @@ describe('runNvcc', () => {
   it('turns an architecture that it does not know into a typed error', async () => {
     const root = temporary();
     const nvcc = { kind: 'nvcc', path: writeFakeNvcc(join(root, 'nvcc')), version: '1' } as const;
-    await expect(runNvcc(nvcc, [{ id: 'a', text: '' }], cubinFormat(999), join(root, 'out'), undefined)).rejects.toThrow(/does not know the architecture compute_999/);
+    await expect(runNvcc(nvcc, [{ id: 'a', text: '' }], cubinFormat(999), join(root, 'out'), {})).rejects.toThrow(/does not know the architecture compute_999/);
   });
 });

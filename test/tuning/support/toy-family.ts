@@ -18,6 +18,8 @@ export const MODES = {
   differsBetweenRuns: 12,
   /** At the ragged shapes whose width is not a multiple of four, and only with the contents of verification's third seed. */
   wrongWithThirdSeed: 13,
+  /** The same machine code as `good`. */
+  goodAgain: 14,
 } as const;
 export type Mode = (typeof MODES)[keyof typeof MODES];
 
