@@ -30,9 +30,9 @@ describe('verify', () => {
   it('runs every case of right kernels', async () => {
     const report = await toy({ variants: 0 });
     expect(report.failures).toEqual([]);
-    expect(report.families).toMatchObject([{ family: 'toy_scale', forms: 1, variants: 1, cases: 4, failures: 0 }]);
+    expect(report.families).toMatchObject([{ family: 'toy_scale', forms: 1, variants: 1, cases: 6, failures: 0 }]);
     expect(report.families[0]?.worst).toBeGreaterThan(0);
-    expect(formatVerification(report)).toMatch(/toy_scale +1 +1 +4 +0 +0\.\d{3}/);
+    expect(formatVerification(report)).toMatch(/toy_scale +1 +1 +6 +0 +0\.\d{3}/);
     expect(formatVerification(report)).toMatch(/Verified in/);
   });
 
@@ -48,6 +48,8 @@ describe('verify', () => {
       [idOf(MODES.doesNotCompile)]: 'compile-failed',
       [idOf(MODES.changesInput)]: 'wrong',
       [idOf(MODES.dependsOnThreads)]: 'wrong',
+      [idOf(MODES.differsBetweenRuns)]: 'wrong',
+      [idOf(MODES.wrongWithThirdSeed)]: 'wrong',
     });
     const crashed = report.failures.find(({ state }) => state === 'crashed');
     expect(crashed).toMatchObject({
@@ -65,7 +67,7 @@ describe('verify', () => {
   it('runs one kernel again, with the contents of that seed', async () => {
     const report = await toy({ kernel: idOf(MODES.wrongWhenRagged), seed: 3 });
     expect(new Set(report.failures.map(({ kernelId }) => kernelId))).toEqual(new Set([idOf(MODES.wrongWhenRagged)]));
-    expect(new Set(report.failures.map(({ seed }) => seed))).toEqual(new Set([7, 8]));
+    expect(new Set(report.failures.map(({ seed }) => seed))).toEqual(new Set([10, 11, 12]));
     expect(report.failures[0]?.command).toBe(`griffin verify --device fake --kernel ${idOf(MODES.wrongWhenRagged)} --seed 3`);
   });
 
