@@ -94,7 +94,7 @@ export function ratioInterval(ratios: readonly number[]): Interval {
 }
 
 /** Farther from the median than this many standard deviations, which are told from the median deviation. */
-const WILD_DEVIATIONS = 3;
+const WILD_DEVIATIONS = 3.5;
 const DEVIATION_OF_MEDIAN_DEVIATION = 1.4826;
 const MOST_WILD = 0.2;
 const FEWEST_TO_JUDGE = 10;
