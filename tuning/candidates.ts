@@ -103,7 +103,7 @@ export function createCandidateRunner(context: TunerContext, onRetaken: (pairs: 
         return;
       }
       const facts: CandidateFacts = { machineCode: candidate.machineCode, resources: candidate.resources, compileMs: candidate.compileMs };
-      const same = candidate.machineCode === undefined ? null : twin(state, key, candidate.machineCode);
+      const same = twin(state, key, candidate.machineCode);
       if (same !== null) {
         conclude({ ...same.outcome, message: `same machine code as ${same.kernelId}: ${same.outcome.message}` }, { ...facts, sameCodeAs: same.kernelId });
         return;

@@ -10,12 +10,12 @@ import type { Variant } from '../generator/types.js';
 import type { CandidateRunner } from './candidates.js';
 import type { TunerContext, TuningResult } from './context.js';
 import { decide } from './decide.js';
-import { decideFromEvidence } from './journal/decide-problem.js';
+import { decideFromEvidence, type EvidenceDecision } from './decide-evidence.js';
 import { finalistsOf, type FinalResult, type ProblemState } from './problem-state.js';
 import type { FinalReply } from './protocol.js';
-import { roofDuring, type Roof } from './roof.js';
+import { roofDuring } from './roof.js';
 import { median } from './statistics.js';
-import { isMeasured, type CandidateOutcome, type KernelBinary } from './types.js';
+import { isMeasured, type CandidateOutcome, type KernelBinary, type KernelResources, type ResultKey } from './types.js';
 import { candidateId, isVendor, isVendorId } from './vendor.js';
 import { oracleProblem } from './verify.js';
 
@@ -33,7 +33,7 @@ export interface Finals {
   isDue(state: ProblemState): boolean;
 }
 
-type Entrant = { readonly variant: Variant; readonly binary: KernelBinary; readonly facts: { readonly machineCode?: string; readonly resources?: object } };
+type Entrant = { readonly variant: Variant; readonly binary: KernelBinary; readonly facts: { readonly machineCode: string; readonly resources: KernelResources } };
 
 /** The result of a problem of which only the default variant was measured. */
 export function onlyDefault(state: ProblemState): FinalResult | null {
@@ -112,16 +112,18 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
     return failure === undefined ? null : { state: failure.state, message: `its final binary at ${failure.problem}, seed ${failure.seed}: ${failure.message}` };
   }
 
-  function decision(state: ProblemState) {
+  /** What the journals say of today's kernels of the problem's form, and of the vendor's. */
+  function decideNow(state: ProblemState): EvidenceDecision | null {
     const { deviceKey, compiler, problem } = runner.keyOf(state, state.search.defaultVariant);
-    const belongs = (kernelId: string): boolean => !state.rejected.has(kernelId) && (kernelId.startsWith(`${state.formId}__`) || (state.vendor !== null && isVendorId(kernelId)));
-    return decideFromEvidence(journal.evidence(), { problem, deviceKey, compiler, regime: context.regime, belongs }, state.defaultId);
+    const isCurrent = ({ kernelId, sourceHash }: ResultKey): boolean => {
+      const variant = state.rejected.has(kernelId) ? null : variantOf(state, kernelId);
+      return variant !== null && runner.keyOf(state, variant).sourceHash === sourceHash;
+    };
+    return decideFromEvidence(journal.evidence, { problem, deviceKey, compiler, regime: context.regime, isCurrent }, state.defaultId);
   }
 
   async function settle(state: ProblemState): Promise<boolean> {
     let ran = false;
-    let roof: Roof | null = null;
-    let dirty = false;
     for (;;) {
       if (state.failure !== null || state.tried.size === 0) return ran;
       const ids = signature(state);
@@ -137,36 +139,30 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
       const reply = await compete(state, entrants, 'final');
       ran = true;
       if (reply === null) continue;
-      roof = roofDuring(probes, reply.controlNs.length > 0 ? median(reply.controlNs) : null);
-      dirty = reply.dirty;
+      const roof = roofDuring(probes, reply.controlNs.length > 0 ? median(reply.controlNs) : null);
       if (context.keepFinalists) for (const { variant, binary } of entrants) if (!isVendor(variant)) writer.install(binary.path);
       const standard = entrants[0] as Entrant;
-      const settled = await prove(state, standard);
-      if (settled === null) continue; // a kernel failed: other finalists
-      const { decided, winner } = settled;
-      state.final = { decision: decided, winner, finalists: entrants.length, roof, dirty: dirty || settled.dirty };
-      state.finalOf = ids;
-      state.finalRatio = decided.ratio.median;
+      const decided = await prove(state, standard);
+      const winner = decided === null ? null : variantOf(state, decided.decision.winnerId);
+      if (decided === null || winner === null) continue; // a kernel failed: other finalists
+      state.final = { decision: decided.decision, winner, finalists: entrants.length, roof, dirty: decided.dirty };
+      state.finalOf = signature(state); // those that were refuted are finalists no more
+      state.finalRatio = decided.decision.ratio.median;
       return true;
     }
   }
 
   /** Asks winners until one is proven, or the default is left. Null when a kernel failed on the way. */
-  async function prove(state: ProblemState, standard: Entrant) {
-    let dirty = false;
+  async function prove(state: ProblemState, standard: Entrant): Promise<EvidenceDecision | null> {
     for (;;) {
-      const decided = decision(state);
-      if (decided === null) return null;
-      if (decided.decision.winnerId === state.defaultId) return { decided: decided.decision, winner: state.search.defaultVariant, dirty };
-      const variant = variantOf(state, decided.decision.winnerId);
-      if (variant === null) {
-        state.rejected.add(decided.decision.winnerId);
-        continue;
-      }
-      if (decided.confirmed) return { decided: decided.decision, winner: variant, dirty };
-      const built = await runner.binaryOf(state, variant);
-      if (!built.ok) {
-        state.rejected.add(decided.decision.winnerId);
+      const decided = decideNow(state);
+      for (const { kernelId } of decided?.refuted ?? []) state.rejected.add(kernelId);
+      const candidate = decided?.awaitingHeldOut ?? null;
+      if (candidate === null) return decided;
+      const variant = variantOf(state, candidate);
+      const built = variant === null ? null : await runner.binaryOf(state, variant);
+      if (variant === null || built?.ok !== true) {
+        state.rejected.add(candidate); // a winner of an earlier run that cannot be compiled any more
         continue;
       }
       const entrant: Entrant = { variant, binary: built.binary, facts: { machineCode: built.machineCode, resources: built.resources } };
@@ -175,9 +171,7 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
         runner.fail(state, variant, fault);
         return null;
       }
-      const reply = await compete(state, [standard, entrant], 'held-out');
-      if (reply === null) return null;
-      dirty ||= reply.dirty;
+      if ((await compete(state, [standard, entrant], 'held-out')) === null) return null;
     }
   }
 

@@ -115,7 +115,7 @@ function partsOf(options: TuneOptions, budgetMs: number): TuneParts {
   return {
     families: FAMILIES,
     environmentUrl: DEVICE_ENVIRONMENT_URL,
-    createBuilder: async (library, device, gate) => createKernelBuilder(candidateDirectory(library), await compilerFor(device, { gate })),
+    createBuilder: async (library, device, gate) => createKernelBuilder(candidateDirectory(library), await compilerFor(device), { gate }),
     problems: (config, isa) => modelProblems(config, { isa, ...(options.density === undefined ? {} : { density: options.density }) }),
     clock: { now: () => performance.now() },
     today: () => new Date(),

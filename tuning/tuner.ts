@@ -62,10 +62,11 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
       const isOver = states.every((state) => remainingCandidates(state) === 0) || remaining() < Math.max(budgetMs * LEFT_OVER, reserveMs());
       if (isOver) break;
     }
+    builder.cancelQueued();
     await decideStrategy();
     await writeLibrary();
   } catch (error) {
-    builder.cancelQueued();
+    await builder.stop();
     try {
       await writeLibrary();
     } catch {

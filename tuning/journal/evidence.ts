@@ -36,7 +36,7 @@ export interface Evidence {
   readonly ends: ReadonlyMap<string, LineOf<'end'>>;
   candidate(key: ResultKey): KnownCandidate | null;
   /** What is known of a kernel with this machine code, of the same problem, device, compiler and regime. */
-  byCode(key: Omit<ResultKey, 'kernelId' | 'sourceHash'>, machineCode: string): KnownCandidate | null;
+  byCode(key: Omit<ResultKey, 'kernelId' | 'sourceHash'>, machineCode: string): CandidateEvidence | null;
   /** Everything with a known outcome, by key. */
   candidates(selection?: KeySelection): readonly CandidateEvidence[];
   quarantined(): readonly CandidateEvidence[];

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { isMeasured, type CandidateFacts, type CandidateOutcome, type Conditions, type KernelResources, type ResultKey } from '../types.js';
 import { openAppender } from './append.js';
-import { createEvidence, type Evidence, type KeySelection, type KnownCandidate } from './evidence.js';
+import { createEvidence, type CandidateEvidence, type Evidence, type KeySelection, type KnownCandidate } from './evidence.js';
 import { readJournalFiles } from './files.js';
 import { JOURNAL_SCHEMA, journalLineSchema, type JournalLine, type LineOf, type RunHeader } from './lines.js';
 import { isRunAlive, markClosed, markOpen, ownIdentity } from './liveness.js';
@@ -58,7 +58,7 @@ export interface Journal {
   readonly evidence: Evidence;
   known(key: ResultKey): KnownCandidate | null;
   /** What is known of a kernel whose machine code is the same. */
-  knownByCode(key: Omit<ResultKey, 'kernelId' | 'sourceHash'>, machineCode: string): KnownCandidate | null;
+  knownByCode(key: Omit<ResultKey, 'kernelId' | 'sourceHash'>, machineCode: string): CandidateEvidence | null;
   /** Right before a candidate runs. One candidate of a run runs at a time: to start the next one is to say that this one did not kill the run. */
   started(key: ResultKey): void;
   abandoned(key: ResultKey): void;
