@@ -40,7 +40,7 @@ describe('compileKernels', () => {
       inodes.add(statSync(result.file).ino);
     }
     expect(inodes.size).toBe(1);
-    expect(names(dir)).toHaveLength(2 * sources.length); // nothing temporary is left
+    expect(names(dir)).toHaveLength(3 * sources.length); // nothing temporary is left
   });
 
   it('skips what is there, and names files by content alone', async () => {
@@ -71,7 +71,7 @@ describe('compileKernels', () => {
     expect(results[1]).toMatchObject({ ok: false, id: 'bad', message: expect.stringMatching(/^bad\.cc:1.*does_not_exist/s) });
     expect(results[2]).toMatchObject({ ok: false, message: expect.stringContaining('nowhere') });
     expect(seen.sort()).toEqual([...results.map((r) => r.id)].sort());
-    expect(names(dir)).toHaveLength(4);
+    expect(names(dir)).toHaveLength(6);
   });
 
   it('stops when aborted, killing the compiler and leaving nothing temporary', async () => {

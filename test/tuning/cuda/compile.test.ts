@@ -45,7 +45,10 @@ describe('compileCudaKernels', () => {
       compiler: 'release 99.1',
       entries: { main: { registers: 40, shared: 16, stack: 0, spillStores: 0, spillLoads: 0, barriers: 1 } },
       warnings: [],
+      machineCode: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
+      compileMs: expect.any(Number) as unknown,
     });
+    expect(b?.details?.machineCode).not.toBe(a?.details?.machineCode); // no ELF file: each is its own
     expect(b?.details?.entries['main']?.registers).toBe(50);
     expect(JSON.parse(readFileSync(join(directory, `${a?.hash}.json`), 'utf8'))).toEqual(a?.details);
     expect(readFileSync(join(directory, `${a?.hash}.cu`), 'utf8')).toBe(good('a').text);
@@ -86,7 +89,7 @@ describe('compileCudaKernels', () => {
       onResult: (result) => seen.push(`${result.id} ${result.ok}`),
     });
     expect(results.map((r) => r.ok)).toEqual([true, false, true]);
-    expect(results[1]).toEqual({ ok: false, id: 'x', reason: 'compiler', message: 'kernel.cu(1): error: no such thing' });
+    expect(results[1]).toEqual({ ok: false, id: 'x', reason: 'compiler', message: 'kernel.cu(1): error: no such thing', compileMs: expect.any(Number) as unknown });
     expect(seen).toEqual(['a true', 'x false', 'b true']);
   });
 
@@ -136,6 +139,8 @@ describe.each([
       expect(Object.keys(details?.entries ?? {})).toEqual(['main']);
       expect(details?.entries['main']?.registers).toBeGreaterThan(4);
       expect(details?.warnings).toEqual([]);
+      expect(details?.codeBytes).toBeGreaterThan(100);
+      expect(details?.compileMs).toBeGreaterThan(0);
       const binary = readFileSync(file, 'latin1');
       expect(binary.slice(0, 4)).toBe('\x7fELF');
       expect(binary).toContain(`${symbol}__main`);
