@@ -11,7 +11,7 @@ const MUTATIONS = 160;
 export function candidatePoints(ledger: Ledger, random: () => number): readonly number[] {
   const { space } = ledger;
   const found = new Set<number>(ledger.walk.peek(SAMPLE));
-  const elite = ledger.ranking().slice(0, ELITE).map(({ point }) => point);
+  const elite = ledger.ranked.slice(0, ELITE).map(({ point }) => point);
   const add = (point: number): void => {
     if (!found.has(point) && ledger.asked(point) === 0 && space.has(point)) found.add(point);
   };

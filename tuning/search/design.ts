@@ -1,6 +1,5 @@
 /** Which variants to try before a model has anything to go by: those that the prior likes, and some spread over the space. */
 import type { Ledger } from './ledger.js';
-import type { Prior } from './prior.js';
 
 /** The prior is asked about at most this many members. */
 const ASKED = 512;
@@ -9,11 +8,11 @@ const ASKED = 512;
  * Up to `n` new points: in turn the best by the prior (different from what was chosen) and the one farthest from all that was tried or
  * chosen, by the share of axes that differ. `spread` is the share of the latter.
  */
-export function startingDesign(ledger: Ledger, prior: Prior, n: number, spread: number): readonly number[] {
+export function startingDesign(ledger: Ledger, priorAt: (point: number) => number, n: number, spread: number): readonly number[] {
   const { space } = ledger;
   const members = ledger.walk.peek(ASKED);
   const digits = new Map(members.map((point) => [point, space.digitsAt(point)]));
-  const byPrior = [...members].map((point) => ({ point, cost: prior(space.variantAt(point)) })).sort((a, b) => a.cost - b.cost).map(({ point }) => point);
+  const byPrior = [...members].map((point) => ({ point, cost: priorAt(point) })).sort((a, b) => a.cost - b.cost).map(({ point }) => point);
   const placed = [...ledger.observations.keys()].slice(-256).map((point) => space.digitsAt(point));
   const least = new Map(members.map((point) => [point, Math.min(Number.POSITIVE_INFINITY, ...placed.map((other) => distance(digits.get(point)!, other, space.axes)))]));
   const chosen: number[] = [];

@@ -23,11 +23,11 @@ import { createWalk } from './walk.js';
 export { USUAL_SAMPLES } from './ledger.js';
 export type { Prior } from './prior.js';
 
-/** What a strategy is made from. `random` is its own; `prior` is lower for variants that are expected to be faster. */
+/** What a strategy is made from. `random` is its own; `priorAt` is lower for points that are expected to be faster. */
 export interface StrategyContext {
   readonly ledger: Ledger;
   readonly random: () => number;
-  readonly prior: Prior;
+  readonly priorAt: (point: number) => number;
 }
 
 const MAKERS = { exhaustive, random, local, forest, halving } as const satisfies Readonly<Record<string, (context: StrategyContext) => Strategy>>;
@@ -61,8 +61,10 @@ export function createSearchIn(space: SearchSpace, options: SearchOptions & { re
   const hints: number[] = [];
   const ids = new Map<number, string>();
   const variants = new Map<number, Variant>();
+  const priors = new Map<number, number>();
+  /** Measured points, kept sorted: fastest first, ties by kernel id. */
+  const ranked: (Ranked & { readonly variant: Variant })[] = [];
   let version = 0;
-  let ranked: readonly Ranked[] | null = null;
 
   const idOf = (point: number): string => {
     const id = ids.get(point) ?? space.idAt(point);
@@ -74,11 +76,21 @@ export function createSearchIn(space: SearchSpace, options: SearchOptions & { re
     variants.set(point, variant);
     return variant;
   };
-  function ranking(): readonly Ranked[] {
-    ranked ??= [...observations]
-      .flatMap(([point, { cost, samples }]) => (cost === null ? [] : [{ point, cost, samples }]))
-      .sort((a, b) => a.cost - b.cost || (idOf(a.point) < idOf(b.point) ? -1 : 1));
-    return ranked;
+  const priorAt = (point: number): number => {
+    const value = priors.get(point) ?? options.prior(variantOf(point));
+    priors.set(point, value);
+    return value;
+  };
+  /** Where a cost belongs among the ranked. */
+  function rankOf(cost: number, point: number): number {
+    let [low, high] = [0, ranked.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const other = ranked[middle]!;
+      if (other.cost < cost || (other.cost === cost && idOf(other.point) < idOf(point))) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
   const walk = createWalk(space, seededRandom(options.seed), (point) => asked.has(point));
   const ledger: Ledger = {
@@ -86,14 +98,14 @@ export function createSearchIn(space: SearchSpace, options: SearchOptions & { re
     walk,
     observations,
     history,
-    ranking,
+    ranked,
     asked: (point) => asked.get(point) ?? 0,
     get version() {
       return version;
     },
   };
   // Another stream than the walk's, so that how often a strategy draws does not change the common random order.
-  const strategy: Strategy = MAKERS[options.strategy]({ ledger, random: seededRandom(options.seed ^ 0x9e3779b9), prior: options.prior });
+  const strategy: Strategy = MAKERS[options.strategy]({ ledger, random: seededRandom(options.seed ^ 0x9e3779b9), priorAt });
 
   return {
     strategy: options.strategy,
@@ -137,9 +149,11 @@ export function createSearchIn(space: SearchSpace, options: SearchOptions & { re
       if (point === null) return;
       if (cost !== null && !observations.has(point)) history.push(cost);
       asked.set(point, Math.max(asked.get(point) ?? 0, samples, 1));
+      const earlier = observations.get(point)?.cost ?? null;
+      if (earlier !== null) ranked.splice(rankOf(earlier, point), 1);
+      if (cost !== null) ranked.splice(rankOf(cost, point), 0, { point, variant: variantOf(point), cost, samples });
       observations.set(point, { cost, samples });
       version++;
-      ranked = null;
     },
     suggest(suggested) {
       for (const variant of suggested) {
@@ -147,10 +161,10 @@ export function createSearchIn(space: SearchSpace, options: SearchOptions & { re
         if (point !== null && !asked.has(point) && !hints.includes(point)) hints.push(point);
       }
     },
-    ranking: () => ranking().map(({ point, cost, samples }) => ({ variant: variantOf(point), cost, samples })),
+    ranking: () => ranked.slice(),
     expectedGain() {
       if (walk.remaining() === 0) return 0;
-      const best = ranking()[0];
+      const best = ranked[0];
       if (best === undefined) return null;
       const saving = strategy.expectedSaving?.() ?? null;
       return saving === null ? gainFromHistory(history) : Math.min(1, Math.max(0, saving * best.cost));

@@ -29,7 +29,7 @@ export interface Ledger {
   /** Every observed point, failed ones too (cost null). */
   readonly observations: ReadonlyMap<number, Observation>;
   /** Measured points, fastest first; ties by kernel id. */
-  ranking(): readonly Ranked[];
+  readonly ranked: readonly Ranked[];
   /** Costs in the order in which they were first measured. */
   readonly history: readonly number[];
 }

@@ -1,7 +1,6 @@
 /** The forest on what a search has observed: predicts log cost and the chance that a point runs at all. */
 import type { Ledger } from '../ledger.js';
 import { USUAL_SAMPLES } from '../ledger.js';
-import type { Prior } from '../prior.js';
 import { fitForest, type Forest } from './forest.js';
 
 const TREES = 32;
@@ -28,19 +27,18 @@ export interface Surrogate {
   readonly believedBest: number;
 }
 
-export function fitSurrogate(ledger: Ledger, prior: Prior, random: () => number): Surrogate {
+export function fitSurrogate(ledger: Ledger, priorAt: (point: number) => number, random: () => number): Surrogate {
   const { space } = ledger;
-  const ranking = ledger.ranking();
+  const ranking = ledger.ranked;
   const keep = new Set([...ranking.slice(0, MOST_EXAMPLES / 4).map(({ point }) => point), ...[...ledger.observations.keys()].slice(-MOST_EXAMPLES)]);
   const examples = [...ledger.observations].filter(([point]) => keep.has(point));
-  const priorOf = (point: number): number => prior(space.variantAt(point));
-  const cuts = quantiles(examples.map(([point]) => priorOf(point)), PRIOR_BINS);
+  const cuts = quantiles(examples.map(([point]) => priorAt(point)), PRIOR_BINS);
   const width = space.axes.length + 1;
   const sizes = [...space.axes.map((axis) => axis.values.length), PRIOR_BINS];
   const rowOf = (point: number): Int32Array => {
     const row = new Int32Array(width);
     row.set(space.digitsAt(point));
-    const value = priorOf(point);
+    const value = priorAt(point);
     let bin = 0;
     while (bin < cuts.length && value > cuts[bin]!) bin++;
     row[width - 1] = bin;

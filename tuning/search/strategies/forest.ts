@@ -23,7 +23,7 @@ const STALE = 0.04;
  * A model of the cost learned while measuring: an ensemble of regression trees on log cost, whose spread is the uncertainty, and the
  * next points by expected improvement times the chance that they run at all. Points of one batch are kept apart.
  */
-export function forest({ ledger, random, prior }: StrategyContext): Strategy {
+export function forest({ ledger, random, priorAt }: StrategyContext): Strategy {
   let model: Surrogate | null = null;
   let scored: { point: number; digits: Int32Array; gain: number }[] = [];
   let best = { saving: null as number | null };
@@ -35,7 +35,7 @@ export function forest({ ledger, random, prior }: StrategyContext): Strategy {
     for (const point of pending.keys()) if (ledger.observations.has(point)) pending.delete(point);
     if (model !== null && ledger.version < fittedAt + Math.max(1, Math.floor(STALE * fittedAt))) return;
     fittedAt = ledger.version;
-    model = fitSurrogate(ledger, prior, random);
+    model = fitSurrogate(ledger, priorAt, random);
     const { believedBest } = model;
     scored = candidatePoints(ledger, random).map((point) => {
       const { mean, spread, success } = model!.judge(point);
@@ -59,7 +59,7 @@ export function forest({ ledger, random, prior }: StrategyContext): Strategy {
     return found;
   }
   function repetition(chosen: ReadonlySet<number>): Choice | undefined {
-    const doubtful = ledger.ranking().slice(0, SURE).find(({ point, samples }) => samples < SURE_SAMPLES && ledger.asked(point) < SURE_SAMPLES && !chosen.has(point));
+    const doubtful = ledger.ranked.slice(0, SURE).find(({ point, samples }) => samples < SURE_SAMPLES && ledger.asked(point) < SURE_SAMPLES && !chosen.has(point));
     return doubtful === undefined ? undefined : { point: doubtful.point, samples: SURE_SAMPLES };
   }
 
@@ -67,7 +67,7 @@ export function forest({ ledger, random, prior }: StrategyContext): Strategy {
     next(n) {
       const tried = ledger.observations.size + pending.size;
       if (tried < START) {
-        const points = startingDesign(ledger, prior, Math.min(n, START - tried), START_SPREAD);
+        const points = startingDesign(ledger, priorAt, Math.min(n, START - tried), START_SPREAD);
         for (const point of points) pending.set(point, ledger.space.digitsAt(point));
         if (points.length > 0) return points.map((point) => ({ point, samples: USUAL_SAMPLES }));
       }

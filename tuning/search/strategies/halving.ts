@@ -16,13 +16,13 @@ const PRIOR_SHARE = 0.2;
  * up as soon as it is in the best third of what its rung has seen, so that nothing waits for a rung to fill (Li et al., "A System for
  * Massively Parallel Hyperparameter Tuning", 2020).
  */
-export function halving({ ledger, random, prior }: StrategyContext): Strategy {
+export function halving({ ledger, random, priorAt }: StrategyContext): Strategy {
   let taken = 0;
 
   function promotions(): readonly Choice[] {
     const found: Choice[] = [];
     for (let rung = RUNGS.length - 2; rung >= 0; rung--) {
-      const seen = ledger.ranking().filter(({ samples }) => samples >= RUNGS[rung]!);
+      const seen = ledger.ranked.filter(({ samples }) => samples >= RUNGS[rung]!);
       const up = RUNGS[rung + 1]!;
       for (const { point } of seen.slice(0, Math.floor(seen.length * KEEP))) if (ledger.asked(point) < up && !found.some((choice) => choice.point === point)) found.push({ point, samples: up });
     }
@@ -30,10 +30,10 @@ export function halving({ ledger, random, prior }: StrategyContext): Strategy {
   }
   function fresh(count: number): readonly number[] {
     if (count <= 0) return [];
-    if (taken < START) return startingDesign(ledger, prior, Math.min(count, START - taken), 0.4);
-    const near = ledger.ranking().slice(0, 4).flatMap(({ point }) => neighboursOf(ledger.space, point)).filter((point) => ledger.asked(point) === 0);
+    if (taken < START) return startingDesign(ledger, priorAt, Math.min(count, START - taken), 0.4);
+    const near = ledger.ranked.slice(0, 4).flatMap(({ point }) => neighboursOf(ledger.space, point)).filter((point) => ledger.asked(point) === 0);
     const chosen = new Set<number>();
-    const liked = startingDesign(ledger, prior, Math.ceil(count * PRIOR_SHARE), 0);
+    const liked = startingDesign(ledger, priorAt, Math.ceil(count * PRIOR_SHARE), 0);
     for (const point of ledger.walk.peek(2 * count + liked.length)) {
       if (chosen.size >= count) break;
       const draw = random();

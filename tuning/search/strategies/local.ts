@@ -11,7 +11,7 @@ export function local({ ledger }: StrategyContext): Strategy {
     next(n) {
       const chosen = new Set<number>();
       const isNew = (point: number): boolean => ledger.asked(point) === 0 && !chosen.has(point);
-      const near = ledger.ranking().slice(0, ELITE).flatMap(({ point }) => neighboursOf(ledger.space, point));
+      const near = ledger.ranked.slice(0, ELITE).flatMap(({ point }) => neighboursOf(ledger.space, point));
       const far = [...ledger.walk.peek(2 * n)];
       for (let turn = 0; chosen.size < n && near.length + far.length > 0; turn++) {
         const queue = turn % 2 === 0 && near.length > 0 ? near : far.length > 0 ? far : near;
