@@ -1,4 +1,5 @@
 /** A device in plain JavaScript: memory is byte arrays with canaries, time is what a kernel says it takes. For the toy family. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AllocateOptions, Device, DeviceBuffer, DeviceIdentity, GpuSensors, Kernel, PlanRecorder, StepArgs } from '../../../runtime/device/types.js';
 import { firstWeight, MODES } from './toy-family.js';
 
@@ -63,6 +64,8 @@ export interface FakeDeviceOptions {
   /** Told before each run of a plan, with its steps' arguments. */
   readonly onRun?: (label: string, steps: readonly StepArgs[]) => void;
   readonly sensors?: () => GpuSensors;
+  /** Real milliseconds that a run takes before its kernels do anything. Default none. */
+  readonly delayMs?: number;
 }
 
 export function createFakeDevice(threads: number, options: FakeDeviceOptions = {}): Device {
@@ -122,7 +125,7 @@ export function createFakeDevice(threads: number, options: FakeDeviceOptions = {
         return {
           steps: steps.length,
           async run(times = 1) {
-            await Promise.resolve();
+            await (options.delayMs === undefined ? Promise.resolve() : sleep(options.delayMs));
             options.onRun?.(label, steps.map(({ args }) => args));
             let elapsedNs = 0;
             for (let i = 0; i < times; i++) {
