@@ -10,6 +10,7 @@ import { withInterrupt } from '../interrupt.js';
 import { loadForCommand } from '../load.js';
 import { collect, density, integer, real, tokenIds } from '../options.js';
 import { note, printJson } from '../output.js';
+import { expertRecorder, requireSelection } from '../record-experts.js';
 import { readPrompt, requireOnePrompt, type PromptFlags } from '../prompt.js';
 import { deviceOption, jsonOption, libraryOption, threadsOption } from '../shared-options.js';
 
@@ -33,6 +34,7 @@ interface GenerateFlags extends PromptFlags {
   readonly ff: 'auto' | 'gather' | 'compact';
   readonly dumpExperts: boolean;
   readonly dumpLogits: boolean;
+  readonly recordExperts?: string;
   readonly json: boolean;
 }
 
@@ -67,6 +69,7 @@ export function registerGenerate(program: Command): void {
     .addOption(libraryOption())
     .option('--dump-experts', 'with --json: the kept neurons of every layer', false)
     .option('--dump-logits', 'with --json: the first and the last logits', false)
+    .option('--record-experts <file>', 'add the kept neurons of every layer to this trace, an input of griffin tune --experts')
     .addOption(jsonOption())
     .action((flags: GenerateFlags) => generate(flags));
 }
@@ -77,15 +80,18 @@ async function generate(flags: GenerateFlags): Promise<void> {
   await withInterrupt(async (signal) => {
     await using model = await loadForCommand(flags.model, flags, signal);
     if (signal.aborted) throw new AbortedError('interrupted while the model was loading');
+    const recorder = flags.recordExperts === undefined ? null : expertRecorder(flags.recordExperts, model, flags.density);
     const result = await stream(model, prompt, { ...generateOptions(flags), signal }, flags.json);
-    if (flags.json) printJson(result);
+    if (flags.json) printJson(flags.dumpExperts ? result : withoutExperts(result));
     else note(summary(model, result, flags));
+    if (recorder !== null) note(recorder.record(result));
   });
 }
 
 /** Options that contradict each other or would silently do nothing. */
 function checkCombinations(flags: GenerateFlags): void {
   requireOnePrompt(flags);
+  if (flags.recordExperts !== undefined) requireSelection(flags.density);
   for (const [name, on] of [['--dump-experts', flags.dumpExperts], ['--dump-logits', flags.dumpLogits]] as const) {
     if (on && !flags.json) throw new UsageError(`${name} adds to the JSON object; give --json too`);
   }
@@ -114,9 +120,14 @@ function generateOptions(flags: GenerateFlags): GenerateOptions {
     seed,
     stop: flags.stop ?? [],
     ignoreEos,
-    dumpExperts,
+    dumpExperts: dumpExperts || flags.recordExperts !== undefined,
     dumpLogits,
   };
+}
+
+/** They are printed only where `--dump-experts` asks for them. */
+function withoutExperts({ experts: _, ...result }: GenerateResult): GenerateResult {
+  return result;
 }
 
 /** Generates; without `quiet` the text goes to standard output as it comes. A model without tokenizer prints its ids. */

@@ -5,7 +5,7 @@
  *     {"schema":1,"kind":"expert-trace","model":"models/llama","layers":32,"intermediate":11008}
  *     {"k":5504,"layers":[[0,3,4,…],…]}
  *
- * Every list is ascending without duplicates and has k numbers below `intermediate`.
+ * Every list is ascending without duplicates and has k numbers below `intermediate`. Traces of one shape can be joined (`cat a b > c`).
  */
 import { createHash } from 'node:crypto';
 import { appendFileSync, closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
@@ -38,10 +38,13 @@ const REMEDY = 'griffin generate --model DIR --prompt TEXT --record-experts FILE
 /** Reads a whole trace. Throws FileError: not there, not a trace, of another schema, a bad line (with its number), or no generations. */
 export function readExpertTrace(path: string): ExpertTrace {
   const lines = readText(path).split('\n');
-  const shape = parseHeader(lines[0] ?? '', path);
+  const shape = parseHeader(lines[0] ?? '', `${path}, line 1`);
   const generations: ExpertGeneration[] = [];
   lines.forEach((line, i) => {
-    if (i > 0 && line.trim() !== '') generations.push(parseGeneration(line, shape, `${path}, line ${i + 1}`));
+    if (i === 0 || line.trim() === '') return;
+    const where = `${path}, line ${i + 1}`;
+    if (line.includes('"expert-trace"')) requireEqualShapes(shape, parseHeader(line, where), where);
+    else generations.push(parseGeneration(line, shape, where));
   });
   if (generations.length === 0) throw new FileError(`${path} holds no generations, only the first line of an expert trace`, { remedy: REMEDY });
   return { ...shape, path, generations };
@@ -56,7 +59,7 @@ export function readExpertTraceShape(path: string): ExpertTraceShape | null {
     if (error instanceof FileError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return null;
     throw error;
   }
-  return text === '' ? null : parseHeader(text.split('\n', 1)[0] ?? '', path);
+  return text === '' ? null : parseHeader(text.split('\n', 1)[0] ?? '', `${path}, line 1`);
 }
 
 /**
@@ -112,8 +115,7 @@ function endsWithNewline(path: string): boolean {
   }
 }
 
-function parseHeader(line: string, path: string): ExpertTraceShape {
-  const where = `${path}, line 1`;
+function parseHeader(line: string, where: string): ExpertTraceShape {
   const header = parseObject(line, where);
   if (header['kind'] !== 'expert-trace') throw new FileError(`${where}: expected the first line of an expert trace ("kind":"expert-trace"), found ${excerpt(line)}`, { remedy: REMEDY });
   if (header['schema'] !== EXPERT_TRACE_SCHEMA) {
@@ -124,6 +126,12 @@ function parseHeader(line: string, path: string): ExpertTraceShape {
     throw new FileError(`${where}: expected a model name and positive whole numbers of layers and intermediate, found ${excerpt(line)}`);
   }
   return { model, layers, intermediate };
+}
+
+/** Traces may be joined: then first lines stand between generations. */
+function requireEqualShapes(a: ExpertTraceShape, b: ExpertTraceShape, where: string): void {
+  if (a.layers === b.layers && a.intermediate === b.intermediate) return;
+  throw new FileError(`${where}: another trace of ${b.layers} layers of ${b.intermediate} neurons was joined to one of ${a.layers} layers of ${a.intermediate}`);
 }
 
 function parseGeneration(line: string, { layers, intermediate }: ExpertTraceShape, where: string): ExpertGeneration {

@@ -3,6 +3,7 @@ import { cp, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readExpertTrace } from '../../../runtime/griffin/expert-trace.js';
 import { DEMO, griffin, TINY } from '../griffin.js';
 
 interface Case {
@@ -119,6 +120,9 @@ describe('wrong usage ends in 2 with a sentence', () => {
     ['zero new tokens', [...base, '--max-new-tokens', '0'], /at least 1/],
     ['zero threads', [...base, '--threads', '0'], /from 1/],
     ['a negative temperature', [...base, '--temperature', '-1'], /at least 0/],
+    ['a record of the full model', [...base, '--density', '1', '--record-experts', 'none.jsonl'], /at --density 1 the full model runs and none are chosen/],
+    ['a record of nothing', [...base, '--density', '0', '--record-experts', 'none.jsonl'], /at --density 0 none are kept/],
+    ['a record of less than one neuron', [...base, '--density', '0.001', '--record-experts', 'none.jsonl'], /none of the \d+ neurons per layer are kept/],
     ['dumps without JSON', [...base, '--dump-experts'], /--json/],
     ['a chat of ids', [...base, '--chat'], /--chat needs text/],
     ['ids outside the vocabulary', ['generate', '--model', TINY, '--prompt-ids', '3,320'], /320.*outside the vocabulary/],
@@ -129,6 +133,36 @@ describe('wrong usage ends in 2 with a sentence', () => {
     expect(stderr).not.toMatch(/\n\s+at /);
     expect(stdout).toBe('');
     expect(code).toBe(2);
+  });
+});
+
+describe('griffin generate --record-experts', () => {
+  const half = first.griffin.find(({ density }) => density === 0.5)!;
+  const lists = half.layers.map(({ experts }) => experts);
+  const args = ['generate', '--model', TINY, '--prompt-ids', first.prompt.join(','), '--density', '0.5', '--max-new-tokens', '2', '--ignore-eos'];
+
+  it('creates a trace and adds to it, with and without --json', async () => {
+    const path = join(folder, 'experts.jsonl');
+    const plain = await griffin([...args, '--record-experts', path]);
+    expect(plain.code).toBe(0);
+    expect(plain.stderr).toMatch(/recorded \d+ of \d+ neurons in each of \d+ layers in .*experts.jsonl/);
+    const json = await griffin([...args, '--record-experts', path, '--json']);
+    expect(json.code).toBe(0);
+    expect(parse(json.stdout)).not.toHaveProperty('experts');
+    const trace = readExpertTrace(path);
+    expect(trace).toMatchObject({ model: 'llama-tiny', layers: lists.length });
+    expect(trace.generations.map(({ layers }) => layers)).toEqual([lists, lists]);
+  });
+
+  it('leaves the trace of another shape of model alone', async () => {
+    const path = join(folder, 'foreign.jsonl');
+    const header = '{"schema":1,"kind":"expert-trace","model":"other","layers":99,"intermediate":7}\n';
+    await writeFile(path, header);
+    const { code, stdout, stderr } = await griffin([...args, '--record-experts', path]);
+    expect(stderr).toMatch(/foreign.jsonl is the expert trace of another shape of model: it has 99 layers of 7 neurons \(other\)/);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(readFileSync(path, 'utf8')).toBe(header);
   });
 });
 

@@ -38,6 +38,14 @@ describe('expert trace', () => {
     expect(readFileSync(empty, 'utf8').split('\n').slice(0, 4).filter((line) => line === JSON.stringify(generation))).toHaveLength(2);
   });
 
+  it('can be joined with another of its shape', () => {
+    const line = JSON.stringify(generation);
+    const joined = file(`${header}\n${line}\n${header.replace('"m"', '"n"')}\n${line}\n`);
+    expect(readExpertTrace(joined)).toMatchObject({ model: 'm', generations: [generation, generation] });
+    const mixed = file(`${header}\n${line}\n${header.replace(':8', ':16')}\n${line}\n`);
+    expect(() => readExpertTrace(mixed)).toThrow(/line 3: another trace of 2 layers of 16 neurons was joined to one of 2 layers of 8/);
+  });
+
   it('is of one shape of model', () => {
     const path = file(`${header}\n`);
     expect(() => requireSameShape(path, { model: 'other', layers: 3, intermediate: 8 })).toThrow(/2 layers of 8 neurons \(m\), other has 3 layers of 8/);
