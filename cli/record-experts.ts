@@ -21,7 +21,7 @@ export function requireSelection(density: number): void {
 export function expertRecorder(path: string, model: Pick<Model, 'name' | 'config'>, density: number): ExpertRecorder {
   const { layers, intermediateSize } = model.config;
   const k = expertCount(intermediateSize, density);
-  if (k === 0) throw new UsageError(`--record-experts: at --density ${density} none of the ${intermediateSize} neurons per layer are kept; give at least --density ${1 / intermediateSize}`);
+  if (k === 0) throw new UsageError(`--record-experts: at --density ${density} none of the ${intermediateSize} neurons per layer are kept; give at least --density ${Math.ceil(1e4 / intermediateSize) / 1e4}`);
   const shape: ExpertTraceShape = { model: basename(resolve(model.name)), layers, intermediate: intermediateSize };
   requireSameShape(path, shape);
   return {
