@@ -80,6 +80,7 @@ export function createEvidence(isAlive: RunLiveness = () => false): EvidenceStor
   const codes = new Map<string, Set<CandidateLines>>();
   /** When a run last gave a sign of having survived the candidates before. */
   const signs = new Map<string, string>();
+  /** Asked once per run: it takes a look at the system's processes. */
   const alive = new Map<string, boolean>();
 
   function add(line: JournalLine | SealedLine): void {
@@ -144,8 +145,7 @@ export function createEvidence(isAlive: RunLiveness = () => false): EvidenceStor
     if (lines.folded !== undefined) return lines.folded;
     const deaths = deathsOf(lines);
     const folded = foldCandidate(lines, deaths);
-    const open = [...lines.startedAt].some(([run, at]) => at > (lines.closedAt.get(run) ?? ''));
-    if (!open) lines.folded = folded;
+    if (!isOpen(lines)) lines.folded = folded;
     return folded;
   }
 
@@ -159,17 +159,18 @@ export function createEvidence(isAlive: RunLiveness = () => false): EvidenceStor
   }
 
   function runLives(run: string): boolean {
+    const header = runs.get(run);
+    if (header === undefined || ends.has(run)) return false;
     const before = alive.get(run);
     if (before !== undefined) return before;
-    const header = runs.get(run);
-    const lives = header !== undefined && !ends.has(run) && isAlive(header);
+    const lives = isAlive(header);
     alive.set(run, lives);
     return lives;
   }
 
-  function all(selection: KeySelection): readonly CandidateEvidence[] {
+  function all(wanted: (lines: CandidateLines) => boolean): readonly CandidateEvidence[] {
     return [...candidates]
-      .filter(([, lines]) => matches(lines.key, selection))
+      .filter(([, lines]) => wanted(lines))
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .flatMap(([, lines]) => known(lines) ?? []);
   }
@@ -186,14 +187,20 @@ export function createEvidence(isAlive: RunLiveness = () => false): EvidenceStor
       const found = [...codesOf(key, machineCode)].flatMap((lines) => known(lines) ?? []);
       return found.sort(compareTwins)[0] ?? null;
     },
-    candidates: (selection = {}) => all(selection),
-    quarantined: () => all({}).filter((candidate) => candidate.quarantined),
+    candidates: (selection = {}) => all(({ key }) => matches(key, selection)),
+    quarantined: () => all(isOpen).filter((candidate) => candidate.quarantined),
     finals(selection = {}) {
       if (!finalsSorted) finals.sort(compareLines);
       finalsSorted = true;
       return finals.filter((line) => matches(line, selection));
     },
   };
+}
+
+/** Some run started it and said nothing since. */
+function isOpen({ startedAt, closedAt }: CandidateLines): boolean {
+  for (const [run, at] of startedAt) if (at > (closedAt.get(run) ?? '')) return true;
+  return false;
 }
 
 interface Failure {
