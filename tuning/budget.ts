@@ -16,7 +16,7 @@ const LIMITS: Readonly<Record<Effort, { readonly share: number; readonly most: n
   exhaustive: { share: 1, most: Number.POSITIVE_INFINITY },
 };
 /** A small space is covered whatever the effort. */
-const ALWAYS = 12;
+const ALWAYS = 24;
 
 /** Candidates to try for a problem whose space has `size` variants. */
 export function candidateLimit(effort: Effort, size: number): number {

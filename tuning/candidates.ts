@@ -96,6 +96,11 @@ export function createCandidateRunner(context: TunerContext, onRetaken: (pairs: 
     },
     async run(state, { variant, samples }) {
       const id = candidateId(variant, state.family);
+      const elsewhere = condemned.get(id); // in the meantime: proposals are made ahead
+      if (elsewhere !== undefined) {
+        recordOutcome(state, variant, elsewhere, {}, true);
+        return;
+      }
       const key = keyOf(state, variant);
       const candidate = await binaryOf(state, variant);
       if (!candidate.ok) {

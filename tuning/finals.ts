@@ -13,7 +13,7 @@ import { decide } from './decide.js';
 import { decideFromEvidence, type EvidenceDecision } from './decide-evidence.js';
 import { finalistsOf, type FinalResult, type ProblemState } from './problem-state.js';
 import type { FinalReply } from './protocol.js';
-import { roofDuring } from './roof.js';
+import { roofDuring, type Roof } from './roof.js';
 import { median } from './statistics.js';
 import { isMeasured, type CandidateOutcome, type KernelBinary, type KernelResources, type ResultKey } from './types.js';
 import { candidateId, isVendor, isVendorId } from './vendor.js';
@@ -136,10 +136,13 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
       }
       const entrants = await enter(state, variants);
       if (entrants === null) return ran;
-      const reply = await compete(state, entrants, 'final');
-      ran = true;
-      if (reply === null) continue;
-      const roof = roofDuring(probes, reply.controlNs.length > 0 ? median(reply.controlNs) : null);
+      let roof: Roof | null = null;
+      if (!isOnRecord(state, entrants)) {
+        const reply = await compete(state, entrants, 'final');
+        ran = true;
+        if (reply === null) continue;
+        roof = roofDuring(probes, reply.controlNs.length > 0 ? median(reply.controlNs) : null);
+      }
       if (context.keepFinalists) for (const { variant, binary } of entrants) if (!isVendor(variant)) writer.install(binary.path);
       const standard = entrants[0] as Entrant;
       const decided = await prove(state, standard);
@@ -148,8 +151,16 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
       state.final = { decision: decided.decision, winner, finalists: entrants.length, roof, dirty: decided.dirty };
       state.finalOf = signature(state); // those that were refuted are finalists no more
       state.finalRatio = decided.decision.ratio.median;
-      return true;
+      return ran;
     }
+  }
+
+  /** Whether finals of all of them are in the journals, calm ones: then there is nothing new to measure. */
+  function isOnRecord(state: ProblemState, entrants: readonly Entrant[]): boolean {
+    const known = decideNow(state);
+    if (known === null || known.dirty) return false;
+    const compared = new Set(known.decision.standings.map(({ kernelId }) => kernelId));
+    return entrants.every(({ binary }) => compared.has(binary.kernelId));
   }
 
   /** Asks winners until one is proven, or the default is left. Null when a kernel failed on the way. */

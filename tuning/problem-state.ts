@@ -130,7 +130,8 @@ export function bestRatio(state: ProblemState): number | null {
 /** Candidates that may still be tried. */
 export function remainingCandidates(state: ProblemState): number {
   if (state.failure !== null || state.exhausted) return 0;
-  return Math.max(0, Math.min(state.limit - state.tried.size, state.search.remaining()) - state.inFlight);
+  const beside = state.vendor !== null && state.tried.has(candidateId(state.vendor, state.family)) ? 1 : 0;
+  return Math.max(0, Math.min(state.limit - (state.tried.size - beside), state.search.remaining()) - state.inFlight);
 }
 
 /** The default, up to `challengers` of the fastest others, and a vendor's kernel that is right and not hopelessly slow. */

@@ -143,7 +143,8 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
       const proposals = state.search.propose(count - fresh.length);
       if (proposals.length === 0) break;
       fresh.push(...proposals.filter((proposal) => !runner.answered(state, proposal)));
-      if (state.tried.size >= state.limit) break;
+      const unseen = fresh.filter(({ variant }) => !state.tried.has(candidateId(variant, state.family))).length;
+      if (state.tried.size + unseen >= state.limit) break; // more samples of the same are the finals' business
     }
     return fresh;
   }

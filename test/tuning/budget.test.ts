@@ -49,7 +49,7 @@ describe('candidateLimit', () => {
       expect(quick).toBeLessThanOrEqual(normal);
       expect(normal).toBeLessThanOrEqual(exhaustive);
       expect(exhaustive).toBe(size);
-      expect(quick).toBeGreaterThanOrEqual(Math.min(size, 12));
+      expect(quick).toBeGreaterThanOrEqual(Math.min(size, 24));
     }
     expect(candidateLimit('quick', 100_000)).toBe(24);
   });

@@ -6,9 +6,9 @@ import { winnersSchema } from '../../runtime/library/schema.js';
 import { vendorHash } from '../../runtime/library/winners.js';
 import type { ModelConfig } from '../../runtime/checkpoint/types.js';
 import { TuneError } from '../../runtime/errors.js';
-import { parseJournal } from '../../tuning/journal.js';
+import { parseJournal } from '../../tuning/journal/parse.js';
 import { tune, type TuneOptions, type TuneParts } from '../../tuning/tune.js';
-import type { TuneReport } from '../../tuning/report.js';
+import type { TuneReport } from '../../tuning/report/run-report.js';
 import type { TuningProblem } from '../../tuning/types.js';
 import { createToyBuilder } from './support/toy-builder.js';
 import { MODES, toyFamily, toyProblem, type Mode } from './support/toy-family.js';
@@ -92,6 +92,8 @@ describe('tune', () => {
       [MODES.changesInput]: 'wrong',
       [MODES.dependsOnThreads]: 'wrong',
       [MODES.crashesWhenTimed]: 'crashed',
+      [MODES.differsBetweenRuns]: 'wrong',
+      [MODES.wrongWithThirdSeed]: 'wrong',
     });
     const [toy] = report.problems;
     expect(toy?.winner).toBe(id(MODES.faster));
@@ -105,6 +107,10 @@ describe('tune', () => {
     expect(messages[id(MODES.segfaults)]).toContain('SIGSEGV');
     expect(messages[id(MODES.changesInput)]).toContain('input x was changed');
     expect(messages[id(MODES.dependsOnThreads)]).toContain('2 threads and 1');
+    // Equal machine code is run once.
+    expect(lines('started').map((line) => line.kernelId)).not.toContain(id(MODES.goodAgain));
+    const twin = lines('outcome').find((line) => line.kernelId === id(MODES.goodAgain));
+    expect(twin).toMatchObject({ state: 'ok', sameCodeAs: id(MODES.good) });
     // A wrong candidate is never timed.
     expect(new Set(lines('final').map((line) => line.kernelId))).toEqual(new Set([id(MODES.good), id(MODES.faster)]));
   });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { winnersSchema } from '../../../runtime/library/schema.js';
-import type { TuneReport } from '../../../tuning/report.js';
+import type { TuneReport } from '../../../tuning/report/run-report.js';
 import { griffin, TINY } from '../griffin.js';
 
 let folder: string;
