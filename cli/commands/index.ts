@@ -4,6 +4,7 @@ import { registerBench } from './bench.js';
 import { registerDoctor } from './doctor.js';
 import { registerGenerate } from './generate.js';
 import { registerKernels } from './kernels.js';
+import { registerLibrary } from './library.js';
 import { registerReport } from './report.js';
 import { registerTune } from './tune.js';
 import { registerVerify } from './verify.js';
@@ -14,6 +15,7 @@ export function registerCommands(program: Command): void {
   registerVerify(program);
   registerBench(program);
   registerReport(program);
+  registerLibrary(program);
   registerKernels(program);
   registerDoctor(program);
 }
