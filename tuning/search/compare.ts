@@ -36,10 +36,17 @@ export interface Band {
 
 export interface StrategyResult {
   readonly strategy: StrategyName;
+  /** Evaluations that find the truth: how good the search is by itself. */
+  readonly withoutNoise: Figures;
+  /** Evaluations with the noise of the stored samples: what a tuner on that machine would have met. */
+  readonly withNoise: Figures;
+}
+
+export interface Figures {
   /** Evaluations and simulated seconds until the variant that ranks first is within 3 % and 1 % of the best; Infinity where fewer than half of the runs come there. Medians over the seeds. */
   readonly within3: Reached;
   readonly within1: Reached;
-  /** How many times as many evaluations random search needs to come within 3 %; null without it or where it cannot be said. */
+  /** How many times as many evaluations random search needs to come within 3 %; null where either does not come there. */
   readonly speedUp: number | null;
   /** True cost over the best's, as quartiles over the seeds, at shares of the space; null beyond the end of the runs. */
   readonly curve: readonly { readonly share: number; readonly relative: Band | null }[];
@@ -83,8 +90,6 @@ export interface CompareOptions {
   readonly strategies?: readonly StrategyName[];
   /** Runs of each strategy. Default 50. */
   readonly seeds?: number;
-  /** Default `stored`. */
-  readonly noise?: Noise;
   /** The first seed. */
   readonly firstSeed?: number;
   readonly onProgress?: (text: string) => void;
@@ -92,23 +97,28 @@ export interface CompareOptions {
 
 /** Runs every strategy with every seed on every problem of the journals. Throws FileError for a journal that cannot be replayed. */
 export async function compareStrategies(options: CompareOptions): Promise<ComparisonReport> {
-  const { seeds = 50, firstSeed = 1, noise = 'stored' } = options;
+  const { seeds = 50, firstSeed = 1 } = options;
   const wanted = options.strategies ?? STRATEGIES;
   const strategies = STRATEGIES.filter((name) => name === 'random' || wanted.includes(name));
   const spaces: SpaceComparison[] = [];
   for (const journal of options.journals) {
     for (const replay of loadReplays(journal)) {
-      const traces = new Map<StrategyName, (readonly Point[])[]>();
-      for (const strategy of strategies) {
-        const runs: (readonly Point[])[] = [];
-        for (let seed = firstSeed; seed < firstSeed + (strategy === 'exhaustive' ? Math.min(seeds, 9) : seeds); seed++) {
-          options.onProgress?.(`${replay.problem}: ${strategy}, seed ${seed - firstSeed + 1} of ${seeds}`);
-          await new Promise((resolve) => setImmediate(resolve));
-          runs.push(simulate(replay, strategy, seed, noise));
+      const runsOf = async (noise: Noise): Promise<Traces> => {
+        const traces = new Map<StrategyName, (readonly Point[])[]>();
+        for (const strategy of strategies) {
+          const runs: (readonly Point[])[] = [];
+          // Without noise the order of the axes is the same for every seed.
+          const count = strategy === 'exhaustive' && noise === 'none' ? 1 : seeds;
+          for (let seed = firstSeed; seed < firstSeed + count; seed++) {
+            options.onProgress?.(`${replay.problem}, ${noise === 'none' ? 'without' : 'with'} noise: ${strategy}, seed ${seed - firstSeed + 1} of ${count}`);
+            await new Promise((resolve) => setImmediate(resolve));
+            runs.push(simulate(replay, strategy, seed, noise));
+          }
+          traces.set(strategy, runs);
         }
-        traces.set(strategy, runs);
-      }
-      spaces.push(summarise(replay, journal, traces));
+        return traces;
+      };
+      spaces.push(summarise(replay, journal, await runsOf('none'), await runsOf('stored')));
     }
   }
   return { seeds, spaces };
@@ -142,10 +152,10 @@ export function simulate(replay: ReplaySpace, strategy: StrategyName, seed: numb
   return points;
 }
 
-function summarise(replay: ReplaySpace, journal: string, traces: ReadonlyMap<StrategyName, readonly (readonly Point[])[]>): SpaceComparison {
+type Traces = ReadonlyMap<StrategyName, readonly (readonly Point[])[]>;
+
+function summarise(replay: ReplaySpace, journal: string, withoutNoise: Traces, withNoise: Traces): SpaceComparison {
   const truths = [...replay.candidates.values()].flatMap(({ truth }) => truth ?? []).sort((a, b) => a - b);
-  const random = traces.get('random');
-  const usual = random === undefined ? null : reach(random, replay, 1.03);
   return {
     journal,
     problem: replay.problem,
@@ -155,22 +165,24 @@ function summarise(replay: ReplaySpace, journal: string, traces: ReadonlyMap<Str
     best: replay.best,
     near3: truths.filter((cost) => cost <= 1.03 * replay.best).length,
     near1: truths.filter((cost) => cost <= 1.01 * replay.best).length,
-    results: [...traces].map(([strategy, runs]) => {
-      const within3 = reach(runs, replay, 1.03);
-      const ratio = usual === null ? Number.NaN : usual.evaluations / within3.evaluations;
-      return {
-        strategy,
-        within3,
-        within1: reach(runs, replay, 1.01),
-        speedUp: Number.isFinite(ratio) ? ratio : null,
-        curve: CURVE_SHARES.map((at) => ({ share: at, relative: bandAt(runs, ({ evaluations }) => evaluations, at * replay.candidates.size, replay.best) })),
-        timeCurve: CURVE_SHARES.map((at) => {
-          const seconds = at * replay.candidates.size * replay.meanSeconds;
-          return { seconds, relative: bandAt(runs, (point) => point.seconds, seconds, replay.best) };
-        }),
-        score: score(runs, truths, replay),
-      };
+    results: [...withNoise.keys()].map((strategy) => ({ strategy, withoutNoise: figures(strategy, withoutNoise, truths, replay), withNoise: figures(strategy, withNoise, truths, replay) })),
+  };
+}
+
+function figures(strategy: StrategyName, traces: Traces, truths: readonly number[], replay: ReplaySpace): Figures {
+  const runs = traces.get(strategy) ?? [];
+  const within3 = reach(runs, replay, 1.03);
+  const ratio = reach(traces.get('random') ?? [], replay, 1.03).evaluations / within3.evaluations;
+  return {
+    within3,
+    within1: reach(runs, replay, 1.01),
+    speedUp: Number.isFinite(ratio) ? ratio : null,
+    curve: CURVE_SHARES.map((at) => ({ share: at, relative: bandAt(runs, ({ evaluations }) => evaluations, at * replay.candidates.size, replay.best) })),
+    timeCurve: CURVE_SHARES.map((at) => {
+      const seconds = at * replay.candidates.size * replay.meanSeconds;
+      return { seconds, relative: bandAt(runs, (point) => point.seconds, seconds, replay.best) };
     }),
+    score: score(runs, truths, replay),
   };
 }
 

@@ -6,8 +6,8 @@ import { fitSurrogate, type Surrogate } from '../model/surrogate.js';
 import type { StrategyContext } from '../index.js';
 
 /** Points before the first model, and the share of them that is spread over the space instead of following the prior. */
-const START = 12;
-const START_SPREAD = 0.4;
+const START = 10;
+const START_SPREAD = 0.3;
 /** The best few are measured again until they rest on this many sample pairs: the fastest of many noisy costs is too good to be true. */
 const SURE_SAMPLES = 3 * USUAL_SAMPLES;
 const SURE = 3;
@@ -77,7 +77,9 @@ export function forest({ ledger, random, priorAt }: StrategyContext): Strategy {
       const random = ledger.walk.peek(n);
       while (choices.length < n) {
         turn++;
-        let choice = turn % REPEAT_EVERY === 0 ? repetition(chosen) : undefined;
+        // Whatever leads on few samples is doubted at once: everything else is judged against it.
+        const doubted = choices.length === 0 && (ledger.ranked[0]?.samples ?? SURE_SAMPLES) < SURE_SAMPLES;
+        let choice = doubted || turn % REPEAT_EVERY === 0 ? repetition(chosen) : undefined;
         if (choice === undefined) {
           const fresh = random.find((point) => !chosen.has(point));
           const point = turn % RANDOM_EVERY === 0 ? fresh : (mostPromising() ?? fresh);

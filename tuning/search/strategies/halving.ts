@@ -33,11 +33,11 @@ export function halving({ ledger, random, priorAt }: StrategyContext): Strategy 
     if (taken < START) return startingDesign(ledger, priorAt, Math.min(count, START - taken), 0.4);
     const near = ledger.ranked.slice(0, 4).flatMap(({ point }) => neighboursOf(ledger.space, point)).filter((point) => ledger.asked(point) === 0);
     const chosen = new Set<number>();
-    const liked = startingDesign(ledger, priorAt, Math.ceil(count * PRIOR_SHARE), 0);
+    const liked = [...ledger.walk.peek(256)].sort((a, b) => priorAt(a) - priorAt(b)).slice(0, count);
     for (const point of ledger.walk.peek(2 * count + liked.length)) {
       if (chosen.size >= count) break;
       const draw = random();
-      const other = draw < NEAR_SHARE ? near.shift() : draw < NEAR_SHARE + PRIOR_SHARE ? liked[chosen.size] : undefined;
+      const other = draw < NEAR_SHARE ? near.shift() : draw < NEAR_SHARE + PRIOR_SHARE ? liked.shift() : undefined;
       chosen.add(other ?? point);
     }
     return [...chosen];
