@@ -42,7 +42,7 @@ export function adviceFor(section: SectionReport, data: Pick<ReportData, 'librar
     add('warning', `${plural(headline.dirty, 'decision was', 'decisions were')} taken while the machine was disturbed: do not ship ${headline.dirty === 1 ? 'it' : 'them'}. Tune again when the machine is idle.`, tune);
   }
   const open = problems.filter(({ winner }) => winner === null);
-  if (open.length > 0) add('warning', `${plural(open.length, 'problem has', 'problems have')} no decision yet and run with the default variant. Tuning resumes where it stopped.`, `${tune} --budget 10m`);
+  if (open.length > 0) add('warning', `${plural(open.length, 'problem has', 'problems have')} no decision yet: the default variant is used. Tuning resumes where it stopped.`, `${tune} --budget 10m`);
   const last = data.runs.filter(({ deviceKey, regime }) => deviceKey === section.deviceKey && regime === section.regime).at(-1);
   if (last !== undefined && last.end !== 'done') add('warning', `The last run was ${last.end}: what it measured is kept. Running it again goes on from there.`, tune);
   if (headline.defaults > 0 && headline.defaults === headline.decided) add('hint', 'No variant beats the default anywhere: either the default fits this machine, or the search was too short.', `${tune} --effort exhaustive`);
@@ -59,7 +59,7 @@ export function adviceFor(section: SectionReport, data: Pick<ReportData, 'librar
   if (wrong + unsafe > 0) add('hint', `${plural(wrong + unsafe, 'candidate was', 'candidates were')} refused for wrong results or writes out of bounds. They cannot win; if they are of this project's own families, please report them.`, `griffin verify --device ${device}`);
   if (crashed > 0) add('hint', `${plural(crashed, 'candidate')} crashed ${crashed === 1 ? 'its' : 'their'} process and ${crashed === 1 ? 'is' : 'are'} not tried again.`);
   const bad = data.journals.reduce((sum, { badLines }) => sum + badLines, 0);
-  if (bad > 0) add('hint', `${plural(bad, 'journal line')} could not be read and ${bad === 1 ? 'was' : 'were'} skipped; what they said is measured again when it is needed.`, `griffin library doctor --library ${library}`);
+  if (bad > 0) add('hint', `${plural(bad, 'journal line')} could not be read and ${bad === 1 ? 'was' : 'were'} skipped; what was lost is measured again when it is needed.`, `griffin library doctor --library ${library}`);
   if (data.badEntries.length > 0) add('warning', `${plural(data.badEntries.length, 'library entry', 'library entries')} could not be read: ${data.badEntries[0] ?? ''}`, `griffin library doctor --library ${library}`);
   if (!advice.some(({ level }) => level === 'warning')) add('good', 'Every problem has a decision from a calm machine. The library can be used as it is, or shipped.', `griffin library export --library ${library}`);
   const rank = { warning: 0, good: 1, hint: 2 } as const;

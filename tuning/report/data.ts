@@ -94,7 +94,7 @@ function reportProblem(unit: Unit, section: Section, evidence: Evidence, index: 
   const measured = candidates.flatMap(({ axes, ratio }) => (axes === null || ratio === null ? [] : [{ axes, ratio }]));
   const winnerAxes = entry === null ? null : axesOf(entry.kernelId);
   const messages = groupMessages(candidates.map((candidate) => ({ candidate, problem: unit.key })));
-  const winner = entry === null ? null : winnerDetail(unit, finals.tied, known.defaultId);
+  const winner = entry === null ? null : winnerDetail(unit, finals.standings.filter(({ tied }) => tied).map(({ kernelId }) => kernelId), known.defaultId);
   return {
     id: `p${index + 1}-${slug(section.deviceKey)}-${slug(section.regime)}`,
     label,
@@ -203,7 +203,7 @@ function reasonOf(winner: WinnerDetail | null, reason: string | null, finalWinne
   if (winner === null) return reason === null ? 'no final was run yet: the budget ended before. The default variant is used.' : `${reason}; not in the library yet`;
   if (reason === null) return winner.isDefault ? 'only the default variant was measured' : 'its final is not in these journals';
   if (finalWinner === winner.kernelId) return reason;
-  return winner.isDefault ? `${reason}, but no challenger was confirmed on held-out contents, so the default stays` : `the finals in these journals favour another kernel (${reason}): \`griffin tune\` decides anew`;
+  return `the finals in these journals now favour another kernel (${reason}): \`griffin tune\` decides anew`;
 }
 
 function slug(text: string): string {

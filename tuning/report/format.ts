@@ -40,14 +40,6 @@ export function shortKernel(kernelId: string): string {
   return kernelId.split('__').slice(2).join(' ').replaceAll('_', ' ');
 }
 
-/** A problem key for people: sizes without the options that are zero. */
-export function shortDims(dims: Readonly<Record<string, number>>): string {
-  return Object.entries(dims)
-    .filter(([, value]) => value !== 0)
-    .map(([name, value]) => `${name} ${value}`)
-    .join(', ');
-}
-
 /**
  * Text from a journal without anything that a terminal, a page or a spreadsheet would act on: control characters and the marks that
  * turn the direction of writing become visible escapes, line ends become one space.

@@ -5,8 +5,10 @@ import { OUTCOME_STATES } from '../types.js';
 import { formatCount, formatShare, formatTimes, shortKernel, visibleText } from './format.js';
 import type { AxisEffect, CandidateDetail, ConvergencePoint, ProblemDetail, Standing } from './types.js';
 
-const WIDTH = 760;
-const LABEL_WIDTH = 250;
+const WIDTH = 1000;
+const LABEL_WIDTH = 330;
+/** Letters that fit there. */
+const LABEL_LETTERS = 50;
 const ROW = 26;
 const WINNER = 'var(--winner)';
 const DEFAULT = 'var(--default)';
@@ -41,9 +43,15 @@ function rows(labels: readonly string[], options: Options): Options {
     marginTop: 30,
     marginBottom: 34,
     height: labels.length * ROW + 64,
-    y: { domain: [...labels], label: null, tickSize: 0, tickFormat: (label: string) => ellipsis(label, 38) } as never,
+    y: { domain: [...labels], label: null, tickSize: 0, tickFormat: (label: string) => ellipsis(label, LABEL_LETTERS) } as never,
     ...options,
   };
+}
+
+/** What tells kernels of one problem apart: the parts of their names that not all have. */
+function differences(kernelIds: readonly string[]): readonly string[] {
+  const parts = kernelIds.map((id) => shortKernel(id).split(' '));
+  return parts.map((own) => own.filter((part) => !parts.every((others) => others.includes(part))).join(' '));
 }
 
 const ellipsis = (text: string, most: number): string => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);
@@ -131,7 +139,8 @@ export function timePlot(problems: readonly ProblemDetail[]): string {
 
 /** Times of the finalists relative to the default, with intervals; hollow: on held-out contents. */
 export function standingsPlot(name: string, standings: readonly Standing[], winnerId: string | null): string {
-  const data = standings.map((standing, i) => ({ ...standing, ...standing.ratio, label: `${i + 1}. ${standing.isDefault ? 'default: ' : ''}${shortKernel(standing.kernelId)}`, colour: standing.kernelId === winnerId ? WINNER : standing.isDefault ? DEFAULT : 'var(--other)' }));
+  const names = differences(standings.map(({ kernelId }) => kernelId));
+  const data = standings.map((standing, i) => ({ ...standing, ...standing.ratio, label: `${i + 1}. ${standing.isDefault ? 'default' : names[i]}`, colour: standing.kernelId === winnerId ? WINNER : standing.isDefault ? DEFAULT : 'var(--other)' }));
   const held = data.flatMap(({ label, heldOut, colour }) => (heldOut === null ? [] : [{ label, colour, ...heldOut }]));
   const all = [...data, ...held];
   const colour = (d: { colour: string }): string => d.colour;
@@ -139,8 +148,6 @@ export function standingsPlot(name: string, standings: readonly Standing[], winn
   return draw(
     `${name}: times of the finalists relative to the default variant, with 95 % confidence intervals`,
     rows(data.map(({ label }) => label), {
-      marginLeft: 300,
-      y: { domain: data.map(({ label }) => label), label: null, tickSize: 0, tickFormat: (label: string) => ellipsis(label, 46) } as never,
       x: { domain: [Math.min(0.97, ...all.map(({ low }) => low)), Math.max(1.02, ...all.map(({ high }) => high))], label: 'time relative to the default (less is better) →', grid: true, labelAnchor: 'right', labelArrow: 'none' } as never,
       marks: [
         Plot.ruleX([1], { stroke: DEFAULT, strokeWidth: 2 }),
@@ -180,8 +187,8 @@ export function axisPlots(name: string, axes: readonly AxisEffect[], candidates:
   const most = Math.min(SLOWEST_SHOWN, Math.max(1.05, ...shown.flatMap(({ values }) => values.map(({ highQuartile }) => highQuartile))) * 1.05);
   const measured = thin(candidates.filter(({ ratio, axes: own }) => ratio !== null && ratio <= most && own !== null), 200);
   return shown.map((effect) => {
-    const values = effect.values.map((value) => ({ ...value, label: String(value.value), highQuartile: Math.min(most, value.highQuartile) }));
-    const dots = measured.map(({ ratio, axes: own }) => ({ ratio, label: String(own?.[effect.axis]) }));
+    const values = effect.values.map((value) => ({ ...value, label: axisLabel(value.value), highQuartile: Math.min(most, value.highQuartile) }));
+    const dots = measured.map(({ ratio, axes: own }) => ({ ratio, label: axisLabel(own?.[effect.axis] ?? 0) }));
     const svg = draw(`${name}: time relative to the default by value of ${effect.axis}`, {
       width: 300,
       height: 190,
@@ -202,6 +209,8 @@ export function axisPlots(name: string, axes: readonly AxisEffect[], candidates:
     return { effect, svg };
   });
 }
+
+const axisLabel = (value: number): string => (value >= 1024 && value % 1024 === 0 ? `${value / 1024}K` : String(value));
 
 /** At most so many, evenly over the list. */
 function thin<T>(items: readonly T[], most = MOST_DOTS): readonly T[] {

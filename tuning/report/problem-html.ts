@@ -1,5 +1,5 @@
 /** One problem on the page: who won and why, the finalists, how the search went, what each axis did, and what failed. */
-import { formatBytes, formatCount, formatNs, formatRange, formatSeconds, formatShare, formatTimes, plural, shortDims } from './format.js';
+import { formatBytes, formatCount, formatNs, formatRange, formatSeconds, formatShare, formatTimes, plural, shortKernel } from './format.js';
 import { html, trusted, type Markup } from './markup.js';
 import { DEFAULT_LINE, WINNER_KEY, figure, legend, table } from './parts.js';
 import type { KernelResources } from '../types.js';
@@ -31,14 +31,13 @@ function verdict({ winner, reason, standings: all, defaultId }: ProblemDetail): 
   const place = all.findIndex(({ kernelId }) => kernelId === defaultId) + 1;
   return html`<p class="lead">${winner.isDefault ? html`<b>The default variant stays.</b>` : html`<b>${formatTimes(winner.speedUp)}</b> as fast as the default ${interval}: ${formatNs(winner.medianNs)} instead of ${formatNs(winner.defaultNs)}.`}</p>
 <p><span class="id">${winner.kernelId}</span></p>
-<p>Why: ${reason}.${winner.tied.length === 0 ? null : html` Near-ties: ${winner.tied.map((id, i) => html`${i > 0 ? ', ' : ''}<span class="id">${id}</span>`)}.`}${place > 0 && !winner.isDefault ? ` The default is number ${place} of ${all.length} finalists.` : ''}</p>`;
+<p>Why: ${reason}.${winner.tied.length === 0 ? null : html` Near-ties: ${winner.tied.map((id, i) => html`${i > 0 ? '; ' : ''}<span class="id">${shortKernel(id)}</span>`)}.`}${place > 0 && !winner.isDefault ? ` The default is number ${place} of ${all.length} finalists.` : ''}</p>`;
 }
 
-function facts({ problem, spaceSize, candidates: tried, cost, winner, compileSeconds, evaluateSeconds, isa, dims }: ProblemDetail): Markup {
+function facts({ problem, spaceSize, candidates: tried, cost, winner, compileSeconds, evaluateSeconds, isa }: ProblemDetail): Markup {
   const rate = winner === null || cost === null ? null : `${(cost.readBytes / winner.medianNs).toFixed(1)} GB/s read, ${formatGflops(cost.flops / winner.medianNs)}`;
   return html`<dl class="facts">
-<dt>Problem</dt><dd><span class="id">${problem}</span></dd>
-<dt>In words</dt><dd>${shortDims(dims)}; kernels for ${isa}</dd>
+<dt>Problem</dt><dd><span class="id">${problem}</span>, kernels for ${isa}</dd>
 ${cost === null ? null : html`<dt>Asks for</dt><dd>${formatBytes(cost.readBytes)} read, ${formatBytes(cost.writeBytes)} written, ${(cost.flops / 1e6).toFixed(1)} million operations${rate === null ? null : `; the winner: ${rate}`}</dd>`}
 ${winner?.roofShare == null ? null : html`<dt>Share of the limit</dt><dd>${formatShare(winner.roofShare)}${winner.isDefault || winner.defaultRoofShare === null ? null : ` (the default: ${formatShare(winner.defaultRoofShare)})`}</dd>`}
 <dt>Searched</dt><dd>${formatCount(tried.length)}${spaceSize === null ? null : ` of ${formatCount(spaceSize)}`} variants in ${formatSeconds(compileSeconds + evaluateSeconds)} (${formatSeconds(compileSeconds)} compiling, ${formatSeconds(evaluateSeconds)} measuring)</dd>
@@ -59,7 +58,7 @@ function standings({ label, standings: all, winner }: ProblemDetail): Markup | n
       { name: '95 % interval', cell: ({ ratio }) => `${ratio.low.toFixed(3)}–${ratio.high.toFixed(3)}`, number: ({ ratio }) => ratio.low },
       { name: 'held out', cell: ({ heldOut }) => (heldOut === null ? '–' : `${heldOut.median.toFixed(3)} (${heldOut.low.toFixed(3)}–${heldOut.high.toFixed(3)})`), number: ({ heldOut }) => heldOut?.median ?? null },
       { name: 'samples', cell: ({ samples }) => samples, number: ({ samples }) => samples },
-      { name: '', cell: ({ tied }) => (tied ? 'near-tie' : '') },
+      { name: '', cell: ({ tied, refuted }) => (refuted ? 'refuted on held-out contents' : tied ? 'near-tie' : '') },
     ],
     all,
     { marked: ({ kernelId }) => kernelId === winner?.kernelId },
@@ -110,7 +109,7 @@ function axes({ label, axes: effects, candidates: tried }: ProblemDetail): Marku
     rows,
     { marked: ({ value }) => value.isWinner },
   );
-  return html`<h4>What each axis did</h4><figure><figcaption>Time relative to the default by axis value: the best candidate (circle), the median (line), and the middle half (bar); less is better. Axes that explain most of the differences come first. A search tries good regions more often, so that a share is a hint and no experiment.</figcaption>
+  return html`<h4>What each axis did</h4><figure><figcaption>Time relative to the default by axis value: the best candidate (circle), the median (line), and the middle half (bar); less is better (K: × 1024). Axes that explain most of the differences come first. A search tries good regions more often, so that a share is a hint and no experiment.</figcaption>
 ${legend([{ name: 'best candidate', colour: 'var(--winner)', shape: 'hollow' }, { name: 'the winner’s value', colour: 'var(--winner)', shape: 'dot' }, { name: 'middle half', colour: 'var(--other)' }, DEFAULT_LINE])}
 <div class="small">${plots.map(({ effect, svg }) => html`<div><h5>${effect.axis} <span>${effect.share === null ? null : `explains ${formatShare(effect.share)}`}</span></h5>${trusted(svg)}</div>`)}</div>
 <details><summary>The numbers of these charts, and what the axes mean</summary><dl class="facts">${effects.map(({ axis, doc }) => html`<dt>${axis}</dt><dd>${doc}</dd>`)}</dl>${numbers}</details></figure>`;

@@ -1,44 +1,49 @@
 /** The finalists of a problem in their order, by the same rule by which the tuner decides. */
-import { decideFromEvidence } from '../journal/decide-problem.js';
+import { decideFromEvidence } from '../decide-evidence.js';
+import { pairedRatios } from '../decide.js';
 import type { Evidence } from '../journal/evidence.js';
-import { bootstrapMedian } from '../statistics.js';
-import { isVendorId } from '../vendor.js';
+import { median, ratioInterval } from '../statistics.js';
 import type { Section, Unit } from './collect.js';
-import type { Ratio, Standing } from './types.js';
+import type { Standing } from './types.js';
 
 export interface Finals {
   readonly standings: readonly Standing[];
   readonly winnerId: string | null;
-  readonly tied: readonly string[];
   /** Null where no final was run. */
   readonly reason: string | null;
 }
 
-const NONE: Finals = { standings: [], winnerId: null, tied: [], reason: null };
-const HELD_OUT_SEED = 1;
+const NONE: Finals = { standings: [], winnerId: null, reason: null };
 
 export function standingsOf(unit: Unit, { deviceKey, regime }: Section, evidence: Evidence, defaultId: string | null): Finals {
-  if (defaultId === null) return NONE;
-  const finals = unit.lines.filter((line) => line.kind === 'final');
-  const compiler = finals.at(-1)?.compiler;
-  if (compiler === undefined) return NONE;
-  const belongs = (kernelId: string): boolean => isVendorId(kernelId) || kernelId.split('__')[2] === unit.isa;
-  const decided = decideFromEvidence(evidence, { problem: unit.key, deviceKey, compiler, regime, belongs }, defaultId);
+  const decided = defaultId === null ? null : decideFromEvidence(evidence, { problem: unit.key, deviceKey, regime }, defaultId);
   if (decided === null) return NONE;
-  const { decision } = decided;
-  const tied = decision.tied.map(({ kernelId }) => kernelId);
-  const samplesOf = (kernelId: string, stage: 'final' | 'held-out') => finals.filter((line) => line.kernelId === kernelId && line.stage === stage && line.compiler === compiler);
-  const standings = decision.standings.map(({ kernelId, medianNs, ratio }): Standing => {
-    const heldOut = samplesOf(kernelId, 'held-out').flatMap((line) => line.samplesNs.map((ns, i) => ns / (line.referenceNs[i] ?? Number.NaN)));
-    return {
-      kernelId,
-      isDefault: kernelId === defaultId,
-      medianNs,
-      ratio,
-      samples: samplesOf(kernelId, 'final').reduce((sum, line) => sum + line.samplesNs.length, 0),
-      tied: tied.includes(kernelId),
-      heldOut: heldOut.length === 0 || kernelId === defaultId ? null : (bootstrapMedian(heldOut, HELD_OUT_SEED) satisfies Ratio),
-    };
+  const { decision, refuted } = decided;
+  const finals = unit.lines.filter((line) => line.kind === 'final');
+  const pooled = (kernelId: string, stage: 'final' | 'held-out') => {
+    const lines = finals.filter((line) => line.kernelId === kernelId && line.stage === stage);
+    return { samplesNs: lines.flatMap((line) => line.samplesNs), ratios: lines.flatMap(({ samplesNs, referenceNs }) => pairedRatios(samplesNs, referenceNs)) };
+  };
+  const heldOut = (kernelId: string) => {
+    const { ratios } = pooled(kernelId, 'held-out');
+    return kernelId === defaultId || ratios.length === 0 ? null : ratioInterval(ratios);
+  };
+  const tied = new Set(decision.tied.map(({ kernelId }) => kernelId));
+  const standing = ({ kernelId, medianNs, ratio, pairs }: { kernelId: string; medianNs: number; ratio: Standing['ratio']; pairs: number }): Standing => ({
+    kernelId,
+    isDefault: kernelId === defaultId,
+    medianNs,
+    ratio,
+    samples: pairs,
+    tied: tied.has(kernelId),
+    refuted: refuted.some((other) => other.kernelId === kernelId),
+    heldOut: heldOut(kernelId),
   });
-  return { standings, winnerId: decision.winnerId, tied, reason: decision.reason };
+  // Those that held-out contents refuted stand no more in the decision, but a reader wants to see them.
+  const out = refuted.flatMap(({ kernelId }) => {
+    const { samplesNs, ratios } = pooled(kernelId, 'final');
+    return ratios.length === 0 ? [] : [{ kernelId, medianNs: median(samplesNs), ratio: ratioInterval(ratios), pairs: ratios.length }];
+  });
+  const standings = [...decision.standings, ...out].map(standing).sort((a, b) => a.ratio.median - b.ratio.median || (a.kernelId < b.kernelId ? -1 : 1));
+  return { standings, winnerId: decision.winnerId, reason: decision.reason };
 }

@@ -27,7 +27,7 @@ h4 { font-size: 15px; margin: 22px 0 4px; }
 p { margin: 6px 0 10px; max-width: 78ch; }
 a { color: var(--link); }
 .muted, figcaption, .doc { color: var(--muted); }
-code, .id { font: 0.88em/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+code, td.id, dd .id, span.id { font: 0.88em/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 .lead { font-size: 17px; max-width: 70ch; }
 nav.contents { margin: 16px 0; padding: 10px 16px; background: var(--panel); border-radius: 6px; }
 nav.contents ol { margin: 4px 0; padding-left: 20px; columns: 2; column-gap: 32px; font-size: 14px; }
@@ -49,7 +49,7 @@ table { border-collapse: collapse; font-size: 13.5px; margin: 8px 0 14px; min-wi
 th, td { text-align: left; vertical-align: top; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 1.5px solid var(--text); vertical-align: bottom; font-weight: 600; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal; }
-td.id { min-width: 180px; } td.w { min-width: 170px; }
+td.id { min-width: 190px; } td.w { min-width: 180px; }
 tr.won td { font-weight: 600; }
 th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 th button::after { content: " ⇅"; color: var(--muted); } th[aria-sort=ascending] button::after { content: " ↑"; } th[aria-sort=descending] button::after { content: " ↓"; }
@@ -63,7 +63,7 @@ figcaption { font-size: 13.5px; margin: 0 0 4px; max-width: 84ch; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 2px 0 4px; padding: 0; list-style: none; font-size: 13px; }
 .legend i { display: inline-block; width: 12px; height: 12px; margin-right: 5px; border-radius: 2px; vertical-align: -1px; }
 .legend i.dot { border-radius: 50%; } .legend i.diamond { width: 10px; height: 10px; border-radius: 0; transform: rotate(45deg); } .legend i.hollow { border: 2px solid; background: none !important; border-radius: 50%; }
-.legend i.line { height: 3px; vertical-align: 3px; border-radius: 0; } .legend i.dash { height: 0; border-top: 2px dashed var(--text); vertical-align: 3px; border-radius: 0; }
+.legend i.line { width: 18px; height: 3px; vertical-align: 3px; border-radius: 0; } .legend i.dash { width: 20px; height: 0; border-top: 2px dashed var(--text); vertical-align: 3px; border-radius: 0; }
 details { margin: 4px 0 12px; } summary { cursor: pointer; color: var(--link); font-size: 13.5px; }
 article { border-top: 1px solid var(--line); margin-top: 32px; } article h3 { margin-top: 16px; }
 .tag { display: inline-block; font-size: 12px; padding: 0 7px; border-radius: 9px; border: 1px solid var(--warn-edge); color: var(--text); background: var(--warn-back); vertical-align: 2px; }

@@ -187,6 +187,8 @@ export interface Standing {
   readonly ratio: Ratio;
   readonly samples: number;
   readonly tied: boolean;
+  /** It beat the default in the final, but not on held-out contents. */
+  readonly refuted: boolean;
   /** On other contents than the search saw, in a replayed plan; null where it did not run there. */
   readonly heldOut: Ratio | null;
 }

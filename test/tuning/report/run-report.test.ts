@@ -7,6 +7,12 @@ const report: TuneReport = {
   isa: 'avx2',
   compiler: 'g++ 12',
   library: '/lib',
+  strategy: 'forest',
+  effort: 'normal',
+  usableAfterMs: 900,
+  dirty: false,
+  retaken: 0,
+  quarantined: 0,
   budgetMs: 30_000,
   elapsedMs: 12_345,
   interrupted: true,
@@ -26,7 +32,7 @@ const report: TuneReport = {
   outcomes: { ok: 9, wrong: 1 },
   failures: [{ problem: 'f()', kernelId: 'linear_gemv__bf16__avx2__rows8', state: 'wrong', message: 'y[0] is 1 | expected\n2' }],
   warnings: ['something is stale'],
-  skipped: { journalLines: 0, libraryEntries: 0 },
+  skipped: { journalLines: 0, oldLines: 0, libraryEntries: 0 },
 };
 
 describe('report', () => {
