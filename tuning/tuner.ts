@@ -79,10 +79,10 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
   async function measureDefaults(): Promise<void> {
     progress('compile', 'default kernels');
     await builder.build(states.map((state) => ({ variant: state.search.defaultVariant, family: state.family })), context.signal);
-    for (const state of states) {
-      const [first] = state.search.propose(1);
-      if (first === undefined) continue;
-      await work({ state, proposals: runner.answered(state, first) ? [] : [first] });
+    const firsts = states.map((state) => ({ state, proposals: state.search.propose(1).filter((proposal) => !runner.answered(state, proposal)) }));
+    fillPipeline(); // the first candidates compile meanwhile
+    for (const { state, proposals } of firsts) {
+      await work({ state, proposals });
       await tryVendor(state);
       if (state.failure === null) state.final = onlyDefault(state);
     }
@@ -153,6 +153,8 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     const from = clock.now();
     let done = 0;
     try {
+      // Whatever of the batch is still waiting for a compiler goes first now; each is awaited in its turn, errors included.
+      builder.build(proposals.map(({ variant }) => ({ variant, family: state.family })), context.signal).catch(() => undefined);
       if (proposals.length > 0) await worker.prepare(state.tuning.problem, context.seed);
       for (const proposal of proposals) {
         const id = candidateId(proposal.variant, state.family);
