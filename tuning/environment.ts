@@ -4,6 +4,8 @@ import type { Device } from '../runtime/device/types.js';
 /** What the tuner's process and its workers must agree on. A worker loads it from a module, so that another device brings its own. */
 export interface TuningEnvironment {
   readonly families: readonly Family[];
+  /** The devices' times are made up: what else runs on this machine does not make them dirty. */
+  readonly simulatedTimes?: true;
   openDevice(options: DeviceRequest): Promise<Device>;
 }
 

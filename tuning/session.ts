@@ -1,4 +1,5 @@
 /** What a worker does: verifies and measures candidates on its own devices, one problem at a time. */
+import { availableParallelism } from 'node:os';
 import { symbolOfId } from '../generator/ids.js';
 import type { Family, Problem } from '../generator/types.js';
 import type { Device, Kernel } from '../runtime/device/types.js';
@@ -8,6 +9,7 @@ import { createCaseStore } from './cases.js';
 import { createConditionsProbe } from './conditions.js';
 import type { DeviceRequest, TuningEnvironment } from './environment.js';
 import { readExpertTrace } from './expert-trace.js';
+import { createLoadMeter } from './load-meter.js';
 import { compareWithDefault, createTimer, HOPELESS, interleave, ratios, wholeRotation, type Comparison } from './measure.js';
 import type { ControlRequest, EvaluateReply, EvaluateRequest, FinalReply, FinalRequest, VerifyReply, VerifyRequest, WorkerInfo } from './protocol.js';
 import { median } from './statistics.js';
@@ -45,6 +47,7 @@ export async function openSession(environment: TuningEnvironment, request: Devic
   const vendor = findVendor(many, environment.families);
   const info: WorkerInfo = { identity: many.identity, threads: many.threads, isa: many.isa, ...(vendor === undefined ? {} : { vendor }) };
   const disturbedByHost = many.identity.gpu === undefined || /[:,]eager\b/.test(request.device ?? '');
+  const otherLoad = createLoadMeter(availableParallelism());
   const store = createCaseStore();
   const loaded = new Map<Device, Map<string, Kernel>>();
   const benches = createBenches(many, (problem) => familyNamed(problem.family), experts);
@@ -98,14 +101,17 @@ export async function openSession(environment: TuningEnvironment, request: Devic
     return atSize.state === 'ok' ? null : atSize;
   }
 
-  /** Samples are taken by `work`, with nothing beside it; the conditions are those of its time. */
-  async function quietly<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly conditions: Conditions }> {
+  /** Samples are taken by `work`, with nothing beside it; the conditions are those of its time. `busy`: something else does run. */
+  async function quietly<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly conditions: Conditions; readonly busy: boolean }> {
     if (disturbedByHost) await quiet.begin();
     try {
       const probe = createConditionsProbe(many);
+      const from = performance.now();
       probe.start();
       const result = await work();
-      return { result, conditions: probe.stop() };
+      const conditions = probe.stop();
+      otherLoad.add(conditions, performance.now() - from);
+      return { result, conditions, busy: disturbedByHost && environment.simulatedTimes !== true && otherLoad.loaded() };
     } finally {
       if (disturbedByHost) quiet.end();
     }
@@ -119,7 +125,7 @@ export async function openSession(environment: TuningEnvironment, request: Devic
   async function judge(request: EvaluateRequest, bench: Bench, kernel: Kernel, standard: Kernel): Promise<EvaluateReply> {
     const fault = await verify(request, kernel, standard);
     if (fault !== null) return unmeasured(fault);
-    const { result, conditions } = await quietly(async () => {
+    const { result, conditions, busy } = await quietly(async () => {
       const rotation = await bench.rotation(standard);
       const control = await controlOf(request.control, bench);
       using candidateTimer = createTimer(many, kernel, bench.workload, rotation);
@@ -130,7 +136,7 @@ export async function openSession(environment: TuningEnvironment, request: Devic
         control.release();
       }
     });
-    return { outcome: measured(result), conditions, retaken: result.retaken, dirty: result.dirty };
+    return { outcome: measured(result), conditions, retaken: result.retaken, dirty: result.dirty || busy };
   }
 
   return {
@@ -168,7 +174,7 @@ export async function openSession(environment: TuningEnvironment, request: Devic
       const [standard] = request.kernels;
       if (standard === undefined) return { samplesNs: [], controlNs: [], retaken: 0, dirty: false, conditions: null };
       onKernel(standard.kernelId);
-      const { result, conditions } = await quietly(async () => {
+      const { result, conditions, busy } = await quietly(async () => {
         const rotation = request.launch === 'replay' ? wholeRotation(bench.workload.sets) : await bench.rotation(load(many, standard));
         const timers = request.kernels.map((binary) => createTimer(many, load(many, binary), bench.workload, rotation));
         const control = await controlOf(request.control, bench);
@@ -179,7 +185,7 @@ export async function openSession(environment: TuningEnvironment, request: Devic
           control.release();
         }
       });
-      return { ...result, conditions };
+      return { ...result, conditions, dirty: result.dirty || busy };
     },
     async verify(request, onCase) {
       const family = familyNamed(request.family);

@@ -45,6 +45,8 @@ describe('planted native kernels', () => {
       hang: plant('  for (volatile int stay = 1; stay == 1;) {}'),
       pastEnd: plant('  static_cast<float*>(args->buffers[2])[args->ints[1]] = 1.0f;'),
       changesInput: plant('  const_cast<float*>(static_cast<const float*>(args->buffers[0]))[0] = 7.0f;'),
+      // The last bit of one number, in every other run.
+      differs: plant('  static int runs = 0;\n  if (args->buffers[2] != nullptr) static_cast<float*>(args->buffers[2])[0] *= runs++ % 2 == 0 ? 1.0f : 1.0000002f;'),
     };
     for (const [name, text] of Object.entries(planted)) {
       const [result] = await compileKernels([{ id, text }], { isa: 'portable', directory: join(directory, 'planted') });
@@ -61,8 +63,8 @@ describe('planted native kernels', () => {
   const evaluate = async (name: string) => {
     const { prepare, evaluate: run } = running();
     await prepare(problem, 1);
-    const request = { problem, candidate: binaries.get(name) as KernelBinary, standard: binaries.get('good') as KernelBinary, formVerified: false, bestRatio: null, seed: 1 };
-    return run(request, 3000);
+    const request = { problem, candidate: binaries.get(name) as KernelBinary, standard: binaries.get('good') as KernelBinary, formVerified: false, verified: false, bestRatio: null, samples: 5, control: null, seed: 1 };
+    return (await run(request, 3000)).outcome;
   };
 
   it('each end in their own state, and the worker goes on', async () => {
@@ -71,12 +73,13 @@ describe('planted native kernels', () => {
     expect(await evaluate('hang')).toMatchObject({ state: 'timed-out' });
     expect(await evaluate('pastEnd')).toMatchObject({ state: 'out-of-bounds' });
     expect(await evaluate('changesInput')).toMatchObject({ state: 'wrong', message: expect.stringContaining('input h was changed') as string });
+    expect(await evaluate('differs')).toMatchObject({ state: 'wrong', message: expect.stringContaining('differs between two equal runs') as string });
     expect(await evaluate('good')).toMatchObject({ state: 'ok' });
   });
 
   it('names the kernel that was running when a final died', async () => {
     const kernels = [binaries.get('good') as KernelBinary, binaries.get('segfault') as KernelBinary];
-    expect(await running().final({ problem, kernels, control: null, rounds: 3, seed: 1 }, 3000)).toMatchObject({ state: 'crashed', kernelId: id });
+    expect(await running().final({ problem, kernels, control: null, rounds: 3, seed: 1, launch: 'replay' }, 3000)).toMatchObject({ state: 'crashed', kernelId: id });
   });
 });
 

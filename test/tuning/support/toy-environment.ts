@@ -5,5 +5,6 @@ import { toyFamily } from './toy-family.js';
 
 export const environment: TuningEnvironment = {
   families: [toyFamily],
+  simulatedTimes: true,
   openDevice: (request) => Promise.resolve(createFakeDevice(request.threads ?? 2)),
 };

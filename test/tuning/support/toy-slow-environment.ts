@@ -6,6 +6,7 @@ import { toyFamily } from './toy-family.js';
 
 export const environment: TuningEnvironment = {
   families: [toyFamily],
+  simulatedTimes: true,
   openDevice(request) {
     const file = process.env['GRIFFIN_TOY_PID_FILE'];
     if (file !== undefined) writeFileSync(file, String(process.pid));

@@ -8,5 +8,6 @@ const kernel: VendorKernel & { readonly mode: number } = { id: 'toy_scale__any__
 
 export const environment: TuningEnvironment = {
   families: [toyFamily],
+  simulatedTimes: true,
   openDevice: (request) => Promise.resolve({ ...createFakeDevice(request.threads ?? 2), vendorKernel: (family: string) => (family === toyFamily.name ? kernel : null) }),
 };
