@@ -6,6 +6,7 @@ import { kernelId } from '../../../generator/ids.js';
 import { renderKernel } from '../../../generator/render.js';
 import { AbortedError } from '../../../runtime/errors.js';
 import { compileCudaKernels, cubinHash, type CudaCompileResult } from '../../../tuning/cuda/compile.js';
+import type { KernelSource } from '../../../tuning/compile-pool.js';
 import { findNvcc, type Nvcc } from '../../../tuning/cuda/nvcc.js';
 import { findNvrtc, type Nvrtc } from '../../../tuning/cuda/nvrtc.js';
 import { TINY_CUDA, tinyTemplates } from '../../generator/tiny.js';
@@ -147,6 +148,14 @@ describe.each([
       expect(binary).toContain(`gk_meta_${result.id}`);
       expect(binary).not.toContain(basename(directory));
     }
+    // Under another name, in a unit with others, a kernel's machine code is what it was.
+    const [first, second] = sources as [KernelSource, KernelSource];
+    const twin = { id: 'twin', text: first.text.replaceAll(first.id, 'twin') };
+    const other = { id: 'other', text: second.text.replaceAll(second.id, 'other') };
+    const renamed = await compileCudaKernels([other, twin], { capability: 86, compiler, directory, jobs: 1 });
+    const codes = [...results, ...renamed].map((result) => okay(result).details?.machineCode);
+    expect([codes[3], codes[2]]).toEqual(codes.slice(0, 2));
+    expect(codes[0]).not.toBe(codes[1]);
     const broken = await compileCudaKernels([{ id: 'broken', text: 'extern "C" __global__ void gk_broken__main(float* p) { p[0] = nothing; }' }], { capability: 86, compiler, directory });
     expect(broken[0]).toMatchObject({ ok: false, reason: 'compiler', message: expect.stringMatching(/identifier "nothing" is undefined/) as unknown });
   }, 60_000);
