@@ -8,6 +8,7 @@ import type { BenchResult } from '../../runtime/bench/result.js';
 import { UsageError } from '../../runtime/errors.js';
 import { packageRoot } from '../../runtime/paths.js';
 import { terminalReport } from '../bench-text.js';
+import { noteFallbacks } from '../fallback.js';
 import { withInterrupt } from '../interrupt.js';
 import { lendUtilities, loadForCommand, type DeviceFlags } from '../load.js';
 import { densityList, integer } from '../options.js';
@@ -83,7 +84,9 @@ async function measure(flags: BenchFlags, signal: AbortSignal): Promise<BenchRes
   try {
     if (flags.model !== undefined && !flags.kernels) {
       await using model = await loadForCommand(flags.model, flags, signal);
-      return await benchModel(model, 'checkpoint', options);
+      const result = await benchModel(model, 'checkpoint', options);
+      await noteFallbacks(model, flags.densities, flags);
+      return result;
     }
     const { openDevice } = await import('../../runtime/device/index.js');
     const { openLibrary } = await import('../../runtime/library/library.js');
@@ -101,7 +104,9 @@ async function measure(flags: BenchFlags, signal: AbortSignal): Promise<BenchRes
     status.update(`filling ${name} with random weights`);
     const weights = await syntheticWeights(device, config, { seed: 1 });
     await using model = createModel({ name, deviceName: flags.device, device, library, weights });
-    return await benchModel(model, 'random', options);
+    const result = await benchModel(model, 'random', options);
+    await noteFallbacks(model, flags.densities, flags);
+    return result;
   } finally {
     status.clear();
   }

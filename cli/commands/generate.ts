@@ -6,6 +6,7 @@ import { SELECTIONS, type Selection } from '../../runtime/griffin/selection.js';
 import type { GenerateResult, Model } from '../../runtime/model/model.js';
 import { bytesText, significant } from '../../runtime/bench/format.js';
 import { workersText } from '../../runtime/bench/machine.js';
+import { noteFallbacks } from '../fallback.js';
 import { withInterrupt } from '../interrupt.js';
 import { loadForCommand } from '../load.js';
 import { collect, density, integer, real, tokenIds } from '../options.js';
@@ -84,6 +85,7 @@ async function generate(flags: GenerateFlags): Promise<void> {
     const result = await stream(model, prompt, { ...generateOptions(flags), signal }, flags.json);
     if (flags.json) printJson(flags.dumpExperts ? result : withoutExperts(result));
     else note(summary(model, result, flags));
+    await noteFallbacks(model, [result.density], flags);
     if (recorder !== null) note(recorder.record(result));
   });
 }

@@ -55,6 +55,7 @@ export async function mergeLibraries(paths: readonly string[], target: string, o
   const hash = options.formHash ?? manifestHash();
   const others = distinct(paths).filter((path) => !isSame(path, target));
   const sources = others.map((path) => readSource(path, hash));
+  const wasLibrary = hasLibrary(target);
   const kernels = join(target, KERNELS_FOLDER);
   try {
     makeDirectory(kernels);
@@ -84,7 +85,7 @@ export async function mergeLibraries(paths: readonly string[], target: string, o
       if (Object.keys(settled.winners.devices).length > 0 || existsSync(path)) writeWinners(path, settled.winners, stillMine);
       return {
         library: target,
-        sources: all.map((source) => ({
+        sources: (wasLibrary ? all : sources).map((source) => ({
           path: source.path,
           journals: source.journals.length,
           entries: Object.values(source.sections).reduce((sum, { entries }) => sum + entries.length, 0),
