@@ -71,7 +71,7 @@ describe('machineCodeOfUnit', () => {
   it('is equal for equal code under other names, in one unit and in several', async () => {
     // The template of the first two does not use what they differ in; the third has other blocks.
     const [first, twin, other] = sources as [KernelSource, KernelSource, KernelSource];
-    const [[one], [two]] = (await codeOf([first, other])) as [[string], [string]];
+    const [[one], [two]] = (await codeOf([first, other])) as [[string, number], [string, number]];
     expect(one).not.toBe(two);
     const alias = renamed(first, 'a_much_longer_name_of_the_same_kernel');
     const together = await codeOf([other, alias, twin, first]);
