@@ -173,11 +173,11 @@ export async function openSession(environment: TuningEnvironment, request: Devic
       const bench = await benches.of(request.problem, request.seed);
       const [standard] = request.kernels;
       if (standard === undefined) return { samplesNs: [], controlNs: [], retaken: 0, dirty: false, conditions: null };
-      onKernel(standard.kernelId);
       const { result, conditions, busy } = await quietly(async () => {
+        const control = await controlOf(request.control, bench);
+        onKernel(standard.kernelId);
         const rotation = request.launch === 'replay' ? wholeRotation(bench.workload.sets) : await bench.rotation(load(many, standard));
         const timers = request.kernels.map((binary) => createTimer(many, load(many, binary), bench.workload, rotation));
-        const control = await controlOf(request.control, bench);
         try {
           return await interleave(timers, control, request.rounds, (i) => onKernel(request.kernels[i]?.kernelId ?? ''));
         } finally {

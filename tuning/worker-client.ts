@@ -117,10 +117,13 @@ export function createWorker(options: WorkerOptions): TuningWorker {
             reject(error as Error);
           });
         } else if (message.type === 'loud') quiet.end();
-        else if (message.type === type || message.type === 'failed') finish({ kind: 'reply', message });
+        // What a kernel does to a GPU in a final ends in the device's refusal to do anything more: that is this kernel's end, not the run's.
+        else if (message.type === 'failed' && message.name === 'DeviceError' && type === 'finished' && running !== null) {
+          finish({ kind: 'died', how: message.message, running });
+        } else if (message.type === type || message.type === 'failed') finish({ kind: 'reply', message });
       };
       const onExit = (code: number | null, killedBy: string | null): void => {
-        finish({ kind: 'died', how: killedBy === null ? `exit code ${String(code)}` : killedBy, running });
+        finish({ kind: 'died', how: `the process ended with ${killedBy ?? `exit code ${String(code)}`}`, running });
       };
       const onAbort = (): void => {
         detach();
@@ -193,7 +196,7 @@ export function createWorker(options: WorkerOptions): TuningWorker {
 
   function describe(end: JobEnd): string {
     const tail = stderrTail.trim() === '' ? '' : `; its last words: ${stderrTail.trim().split('\n').slice(-3).join(' | ')}`;
-    if (end.kind === 'died') return `the process ended with ${end.how}${tail}`;
+    if (end.kind === 'died') return `${end.how}${tail}`;
     if (end.kind === 'timed-out') return 'stopped at the time limit';
     return end.message.type === 'failed' ? end.message.message : `unexpected message ${end.message.type}`;
   }

@@ -59,6 +59,15 @@ describe('worker', { timeout: 60_000 }, () => {
     expect(log).toEqual(['pause', 'resume', 'pause', 'resume']);
   });
 
+  it('takes a fault of the device in a final for the end of the kernel that ran, and starts another worker', async () => {
+    worker = createWorker({ environmentUrl: new URL('./support/toy-faulty-environment.ts', import.meta.url).href, device: {} });
+    const final = (kernels: readonly Mode[]) => worker?.final({ problem: toyProblem, kernels: kernels.map(binary), control: null, rounds: 3, seed: 1, launch: 'replay' }, 30_000);
+    expect(await final([MODES.good, MODES.faster])).toEqual({
+      state: 'crashed', kernelId: binary(MODES.faster).kernelId, message: 'in the final: an illegal memory access',
+    });
+    expect(await final([MODES.good])).toMatchObject({ state: 'ok' });
+  });
+
   it('ends the job when the gate fails', async () => {
     const broken = { pause: () => Promise.reject(new Error('cannot stop them')), resume: () => undefined };
     await expect(open(broken).evaluate(request(MODES.good), 30_000)).rejects.toThrow('cannot stop them');
