@@ -49,11 +49,13 @@ export function createCandidateRunner(context: TunerContext, onRetaken: (pairs: 
   /** What is known without running anything, or null. */
   function lookUp(state: ProblemState, variant: Variant): Pick<KnownCandidate, 'outcome' | 'facts'> | null {
     const id = candidateId(variant, state.family);
+    // Without its default a problem cannot be tuned at all, and that one has been verified often: rather the killer was innocent of it.
+    const isTriedAgain = (kernelId: string): boolean => kernelId === state.defaultId || context.retryQuarantined;
     const elsewhere = condemned.get(id);
     try {
       const known = journal.known(keyOf(state, variant));
       // A compiler may have failed for want of memory or disk; asking it again is cheap.
-      if (known !== null && known.outcome.state !== 'compile-failed') return known;
+      if (known !== null && known.outcome.state !== 'compile-failed' && !(known.quarantined && isTriedAgain(id))) return known;
     } catch (error) {
       return { outcome: { state: 'compile-failed', message: `cannot be rendered: ${error instanceof Error ? error.message : String(error)}` }, facts: {} };
     }

@@ -36,6 +36,8 @@ export interface TunerContext {
   readonly seed: number;
   /** Finalists' binaries go into the library too: a merge of shards may choose any of them. */
   readonly keepFinalists: boolean;
+  /** Candidates that were running when an earlier run died get another chance. The default variant always does. */
+  readonly retryQuarantined: boolean;
   /** A candidate is stopped after this long. */
   readonly candidateLimitMs: number;
   readonly signal?: AbortSignal;

@@ -42,6 +42,8 @@ export interface TuneOptions {
   readonly shard?: { readonly index: number; readonly of: number };
   /** A file of recorded expert lists, as `generate --record-experts` writes it: gathers are then timed on these and on uniform lists. */
   readonly experts?: string;
+  /** Try candidates again that were running when an earlier run was killed. Default false: they may have been the reason. */
+  readonly retryQuarantined?: boolean;
   /** Library directory. Default: `$GRIFFIN_KERNELS_HOME`, else a per-user cache directory. */
   readonly library?: string;
   /** Threads of the kernels. Default: the device's. Winners are for this number of threads. */

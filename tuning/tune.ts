@@ -91,6 +91,7 @@ async function run({ options, settings, startedMs, directory, writer, worker, in
         regime: regimeOf(info, settings.device),
         driver: driverOf(info.identity),
         seed,
+        retryQuarantined: options.retryQuarantined === true,
         keepFinalists: options.shard !== undefined,
         candidateLimitMs: parts.candidateLimitMs,
         today: parts.today,

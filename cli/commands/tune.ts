@@ -31,6 +31,7 @@ interface TuneFlags {
   readonly axes?: Restriction;
   readonly shard?: { readonly index: number; readonly of: number };
   readonly experts?: string;
+  readonly retryQuarantined: boolean;
   readonly compareStrategies: boolean;
   readonly replay?: readonly string[];
   readonly seeds: number;
@@ -60,6 +61,7 @@ export function registerTune(program: Command): void {
     .addOption(threadsOption())
     .addOption(new Option('--seed <n>', 'seed of the search order and of the test contents').argParser(integer(0, 2 ** 31 - 1)).default(0))
     .addOption(libraryOption())
+    .option('--retry-quarantined', 'try candidates again that were running when an earlier run was killed', false)
     .option('--compare-strategies', 'tune nothing: replay exhaustive journals (--replay) and compare the search strategies on them', false)
     .addOption(new Option('--replay <file>', 'a journal of an exhaustive run, for --compare-strategies; may be given several times').argParser(collect))
     .addOption(new Option('--seeds <n>', 'runs of every strategy in a comparison').argParser(integer(1, 10_000)).default(50))
@@ -142,6 +144,7 @@ function tuneOptions(flags: TuneFlags, config: ModelConfig): TuneOptions {
     ...(flags.experts === undefined ? {} : { experts: flags.experts }),
     density: flags.density,
     seed: flags.seed,
+    retryQuarantined: flags.retryQuarantined,
     ...(flags.threads === undefined ? {} : { threads: flags.threads }),
     ...(flags.library === undefined ? {} : { library: flags.library }),
   };
@@ -165,7 +168,7 @@ function closingText(report: TuneReport): string {
     ...decisions.map(({ choice, gatherNs, compactNs }) => `feed-forward: ${choice} (gather ${Math.round(gatherNs / 1000)} µs, packed ${Math.round(compactNs / 1000)} µs per step and layer)`),
     ...warnings.map((warning) => `warning: ${warning}`),
     ...(report.dirty ? ['the machine was disturbed in some finals to the end: those winners are marked dirty; griffin tune again on a quieter machine'] : []),
-    ...(report.quarantined > 0 ? [`${report.quarantined} candidates were running when an earlier run was killed, and are not tried again`] : []),
+    ...(report.quarantined > 0 ? [`${report.quarantined} candidates were running when an earlier run was killed, and are not tried again (--retry-quarantined does)`] : []),
     ...(skipped.oldLines > 0 ? [`${skipped.oldLines} journal lines of an older version were left aside`] : []),
     ...(skipped.journalLines > 0 ? [`${skipped.journalLines} unreadable journal lines were skipped`] : []),
     ...(skipped.libraryEntries > 0 ? [`${skipped.libraryEntries} unreadable library entries were dropped`] : []),
