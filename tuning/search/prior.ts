@@ -27,7 +27,7 @@ export function analyticalPrior(description: Pick<SpaceDescription, 'form' | 'fa
   const near = (variant: Variant): number => STEP * stepsFrom(standard, variant, target.axes);
   if (!isCudaIsa(form.isa)) {
     const names = new Set(target.axes.map(({ name }) => name));
-    return (variant) => near(variant) + (names.has('ahead') ? streamingCost(variant) : 0);
+    return (variant) => near(variant) + (names.has('ahead') ? streamingCost(variant) : 0) + (names.has('tilerows') ? tileCost(variant) : 0);
   }
   const isa = form.isa;
   return (variant) => near(variant) + gpuCost(target as unknown as CudaTarget, { isa, params: variant.params, axes: variant.axes, dims, ...(capability === undefined ? {} : { capability }) });
@@ -49,6 +49,12 @@ function streamingCost({ axes }: Variant): number {
   const flying = streams * ahead;
   const far = Math.log2(CORE_IN_FLIGHT / flying);
   return 0.05 * Math.max(0, far) + 0.02 * Math.max(0, -far) + (axes['hint'] === 1 ? 0 : LEVEL1_PREFETCH) + (axes['again'] === 0 ? 0.03 : 0);
+}
+
+/** CPU kernels with a register tile: operands that are loaded per multiply-add. */
+function tileCost({ axes }: Variant): number {
+  const [rows, vectors] = [axes['tilerows'] ?? 1, axes['tilevectors'] ?? 1];
+  return (0.2 * (rows + vectors)) / (rows * vectors);
 }
 
 /** A GPU kernel: bytes in flight of a multiprocessor that is full, against what is needed; occupancy; registers near their limit. */
