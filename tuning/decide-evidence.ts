@@ -46,9 +46,9 @@ export interface EvidenceDecision {
  * 4. Every sample is divided by the default's sample of its round. These ratios are the common currency: those of a kernel are joined over its groups of
  *    stage `final`, and `decide` compares all kernels by them, whether or not they met in one group. The default's own is 1.
  * 5. A kernel that failed since (wrong, out of bounds, crashed, timed out, …: `evidence.candidate`) is not a finalist.
- * 6. Held-out groups are pooled likewise, apart from the others. A challenger whose held-out interval does not lie below 1 is refuted. Where the problem
- *    has a held-out line of any challenger, only confirmed ones can win; who would win but for that is `awaitingHeldOut`. Where it has none, the finals decide, and the winner
- *    (unless it is the default) is `awaitingHeldOut` itself.
+ * 6. Held-out groups are pooled likewise, apart from the others. A challenger whose held-out interval does not lie below 1 is refuted. Where
+ *    the problem has a held-out line of any challenger, only confirmed ones can win; who would win but for that is `awaitingHeldOut`. Where it
+ *    has none, the finals decide, and the winner (unless it is the default) is `awaitingHeldOut` itself.
  */
 export function decideFromEvidence(evidence: Pick<Evidence, 'finals' | 'candidate'>, selection: FinalSelection, defaultId: string): EvidenceDecision | null {
   const { isCurrent, ...keys } = selection;

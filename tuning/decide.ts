@@ -55,12 +55,16 @@ export const MIN_GAIN = 0.01;
 export function decide(finalists: readonly Finalist[], defaultId: string): Decision {
   const standings = finalists.map((finalist) => standingOf(finalist, defaultId)).sort(compareStandings);
   const standard = standings.find(({ kernelId }) => kernelId === defaultId);
-  if (standard === undefined) throw new RangeError(`the default variant ${defaultId} is not among the finalists (${finalists.map(({ kernelId }) => kernelId).join(', ')})`);
+  if (standard === undefined) {
+    const names = finalists.map(({ kernelId }) => kernelId).join(', ');
+    throw new RangeError(`the default variant ${defaultId} is not among the finalists (${names})`);
+  }
   const [best] = standings.filter(({ beatsDefault }) => beatsDefault);
   const equal = best === undefined ? [] : standings.filter(({ beatsDefault, ratio }) => beatsDefault && ratio.median <= best.ratio.median * (1 + TIE_BAND));
   const winner = [...equal].sort(compareResources)[0] ?? standard;
   const bar = best ?? standard;
-  const tied = standings.filter((standing) => standing !== winner && (standing.ratio.low <= bar.ratio.high || standing.ratio.median <= bar.ratio.median * (1 + TIE_BAND)));
+  const isNear = ({ ratio }: Standing): boolean => ratio.low <= bar.ratio.high || ratio.median <= bar.ratio.median * (1 + TIE_BAND);
+  const tied = standings.filter((standing) => standing !== winner && isNear(standing));
   const defaultNs = median(finalists.find(({ kernelId }) => kernelId === winner.kernelId)?.referenceNs ?? []);
   return {
     winnerId: winner.kernelId,
@@ -87,7 +91,7 @@ export function pairedRatios(samplesNs: readonly number[], referenceNs: readonly
 /**
  * Fewest resources first: shared memory, registers, code; then by id. Unknown counts as none. Negative when `a` is the better one.
  */
-export function compareResources(a: { readonly kernelId: string; readonly resources?: KernelResources }, b: { readonly kernelId: string; readonly resources?: KernelResources }): number {
+export function compareResources(a: Pick<Finalist, 'kernelId' | 'resources'>, b: Pick<Finalist, 'kernelId' | 'resources'>): number {
   for (const name of ['sharedBytes', 'registers', 'codeBytes'] as const) {
     const difference = (a.resources?.[name] ?? 0) - (b.resources?.[name] ?? 0);
     if (difference !== 0) return difference;

@@ -175,7 +175,9 @@ export function openJournal(path: string, options: JournalOptions): Journal {
 function assertReadable(line: JournalLine): void {
   if (hasShapeOfFrequentLine(line)) return;
   const result = journalLineSchema.safeParse(line);
-  if (!result.success) throw new RangeError(`the tuner wants to write a ${line.kind} line that it could not read: ${result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')}`);
+  if (result.success) return;
+  const issues = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+  throw new RangeError(`the tuner wants to write a ${line.kind} line that it could not read: ${issues}`);
 }
 
 function plainKey({ problem, kernelId, sourceHash, deviceKey, compiler, regime }: ResultKey): ResultKey {
