@@ -93,7 +93,7 @@ function reportProblem(unit: Unit, section: Section, evidence: Evidence, index: 
   const finals = standingsOf(unit, section, evidence, known.defaultId);
   const measured = candidates.flatMap(({ axes, ratio }) => (axes === null || ratio === null ? [] : [{ axes, ratio }]));
   const winnerAxes = entry === null ? null : axesOf(entry.kernelId);
-  const messages = groupMessages(candidates.map((candidate) => ({ candidate, problem: unit.key })));
+  const messages = groupMessages(candidates.map((candidate) => ({ candidate, problem: label })));
   const winner = entry === null ? null : winnerDetail(unit, finals.standings.filter(({ tied }) => tied).map(({ kernelId }) => kernelId), known.defaultId);
   return {
     id: `p${index + 1}-${slug(section.deviceKey)}-${slug(section.regime)}`,

@@ -8,7 +8,7 @@ import type { AxisEffect, CandidateDetail, ConvergencePoint, ProblemDetail, Stan
 const WIDTH = 1000;
 const LABEL_WIDTH = 330;
 /** Letters that fit there. */
-const LABEL_LETTERS = 50;
+const LABEL_LETTERS = 43;
 const ROW = 26;
 const WINNER = 'var(--winner)';
 const DEFAULT = 'var(--default)';

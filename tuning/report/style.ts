@@ -77,7 +77,7 @@ footer { margin-top: 48px; color: var(--muted); font-size: 13px; }
   summary { list-style: none; color: var(--muted); } summary::-webkit-details-marker { display: none; }
   nav.contents, th button::after { display: none; }
   a { color: inherit; text-decoration: none; }
-  .scroll { overflow: visible; } figure svg { min-width: 0; } table { font-size: 8.5pt; }
+  .scroll { overflow: visible; } figure svg { min-width: 0; } table { font-size: 8pt; min-width: 0; max-width: 100%; } th, td { padding-right: 6px; } td.id, td.w { min-width: 0; } th.n { white-space: normal; }
   figure, .cards, .small > div, tr, .advice li, dl.facts { break-inside: avoid; }
   h2, h3, h4, figcaption { break-after: avoid; }
   section.device + section.device, article.problem { break-before: page; }

@@ -102,7 +102,7 @@ export interface MessageGroup {
   readonly state: OutcomeState;
   readonly message: string;
   readonly count: number;
-  /** One of them, and the problem it was tried for. */
+  /** One of them, and the label of the problem that it was tried for. */
   readonly kernelId: string;
   readonly problem: string;
 }
