@@ -22,7 +22,7 @@ import { oracleProblem } from './verify.js';
 /** Challengers of a final, beside the default and a vendor's kernel. */
 const CHALLENGERS = 3;
 const FINAL_ROUNDS = 15;
-const HELD_OUT_ROUNDS = 11;
+const HELD_OUT_ROUNDS = 15;
 /** Contents that the search does not see. */
 const HELD_OUT_SEED = 0x5eed;
 

@@ -8,6 +8,7 @@ import { AbortedError, TuneError, UsageError } from '../runtime/errors.js';
 import { readManifest, type Manifest } from '../runtime/library/manifest.js';
 import { libraryDirectory, packageVersion } from '../runtime/paths.js';
 import type { TunerContext, TuningResult } from './context.js';
+import { expertTraceFits, readExpertTrace } from './expert-trace.js';
 import { openJournal, type Journal } from './journal/journal.js';
 import type { KernelBuilder } from './kernel-builder.js';
 import { openLibraryWriter, type LibraryWriter } from './library/writer.js';
@@ -185,6 +186,7 @@ function statesOf(options: TuneOptions, settings: TuneSettings, info: WorkerInfo
   const names = new Set(problems.map(({ problem }) => problem.family));
   const unknown = wanted?.filter((name) => !names.has(name)) ?? [];
   if (unknown.length > 0) throw new UsageError(`the model has no problem of the family ${unknown.join(', ')} to tune; it has ${[...names].sort().join(', ')}`);
+  if (options.experts !== undefined) requireFittingTrace(options.experts, problems);
   const capability = info.identity.gpu?.capability;
   return problems
     .filter(({ problem }) => wanted?.includes(problem.family) !== false)
@@ -206,6 +208,16 @@ function statesOf(options: TuneOptions, settings: TuneSettings, info: WorkerInfo
           ),
         );
     });
+}
+
+/** A trace of another model would be left aside without a word. */
+function requireFittingTrace(path: string, problems: readonly TuningProblem[]): void {
+  const trace = readExpertTrace(path);
+  if (problems.some(({ problem }) => expertTraceFits(trace, problem))) return;
+  const sizes = [...new Set(problems.flatMap(({ problem }) => problem.dims['intermediate'] ?? []))];
+  throw new UsageError(`${path} holds expert lists of ${trace.model}, with ${trace.intermediate} neurons per layer; the model to tune has ${sizes.join(', ') || 'no feed-forward blocks'}`, {
+    remedy: 'griffin generate --model DIR --prompt TEXT --record-experts FILE, with that model',
+  });
 }
 
 /**

@@ -6,7 +6,8 @@ import { winnersSchema } from '../../runtime/library/schema.js';
 import { vendorHash } from '../../runtime/library/winners.js';
 import type { ModelConfig } from '../../runtime/checkpoint/types.js';
 import { TuneError } from '../../runtime/errors.js';
-import { parseJournal } from '../../tuning/journal/parse.js';
+import type { LineOf } from '../../tuning/journal/lines.js';
+import { parseJournal, type SealedLine } from '../../tuning/journal/parse.js';
 import { tune, type TuneOptions, type TuneParts } from '../../tuning/tune.js';
 import type { TuneReport } from '../../tuning/report/run-report.js';
 import type { TuningProblem } from '../../tuning/types.js';
@@ -58,8 +59,8 @@ function failureStates(report: TuneReport): Record<string, string> {
   return Object.fromEntries(report.failures.map(({ kernelId, state }) => [Number(/mode(\d+)/.exec(kernelId)?.[1]), state]));
 }
 
-function lines(kind: string): readonly { kernelId: string }[] {
-  return parseJournal(readFileSync(join(directory, 'journal.jsonl'), 'utf8')).lines.filter((line) => line.kind === kind);
+function lines<Kind extends 'started' | 'outcome' | 'abandoned' | 'final'>(kind: Kind): readonly LineOf<Kind>[] {
+  return parseJournal(readFileSync(join(directory, 'journal.jsonl'), 'utf8')).lines.filter((line): line is SealedLine<LineOf<Kind>> => line.kind === kind);
 }
 
 describe('tune', () => {
