@@ -1,4 +1,4 @@
-/** Gathers what `griffin report` needs: shapes, the compiler's figures, winners; writes nothing. */
+/** Gathers what `griffin report --paper` needs: shapes, the compiler's figures, winners; writes nothing. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

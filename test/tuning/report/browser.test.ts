@@ -59,6 +59,12 @@ const LOW_CONTRAST = `(() => {
 
 const WIDE = `[...document.querySelectorAll('svg, table, figure, .cards, .advice, dl')].filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1).map((element) => element.tagName + ' ' + element.getAttribute('aria-label'))`;
 
+/** Letters outside their chart: what contains it may cut them off. */
+const CUT_TEXT = `[...document.querySelectorAll('svg')].flatMap((svg) => {
+  const box = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll('text')].filter((text) => { const own = text.getBoundingClientRect(); return own.left < box.left - 1 || own.right > box.right + 1 || own.top < box.top - 1 || own.bottom > box.bottom + 1; }).map((text) => svg.getAttribute('aria-label') + ': ' + text.textContent);
+})`;
+
 describe.skipIf(path === null)('the report in a browser', () => {
   const directory = mkdtempSync(join(tmpdir(), 'griffin-report-browser-'));
   const file = join(directory, 'report.html');
@@ -105,6 +111,7 @@ describe.skipIf(path === null)('the report in a browser', () => {
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(420);
     await page.emulate({});
     expect(await page.evaluate(WIDE)).toEqual([]);
+    expect(await page.evaluate(CUT_TEXT)).toEqual([]);
   });
 
   it('prints on white with nothing cut off or folded away, also for readers of dark pages', async () => {
@@ -112,6 +119,7 @@ describe.skipIf(path === null)('the report in a browser', () => {
     await page.emulate({ type: 'print', colours: 'dark', width: 703 });
     expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(255, 255, 255)');
     expect(await page.evaluate(WIDE)).toEqual([]);
+    expect(await page.evaluate(CUT_TEXT)).toEqual([]);
     expect(await page.evaluate("[...document.querySelectorAll('details table')].filter((table) => !table.checkVisibility({ contentVisibilityAuto: true }) || table.getBoundingClientRect().height === 0).length")).toBe(0);
     expect((await page.evaluate<{ low: unknown[] }>(LOW_CONTRAST)).low).toEqual([]);
     expect((await page.pdf()).subarray(0, 5).toString()).toBe('%PDF-');
