@@ -7,6 +7,7 @@ import { fileErrorFrom } from '../file-errors.js';
 import { canonical, compareEntries, decisionKey, readWinners, rivals } from './contents.js';
 import { installBinary, KERNELS_FOLDER, LOCK_FILE, WINNERS_FILE, writeAtomically, type InstalledBinary } from './files.js';
 import { withLock, type LockOptions } from './lock.js';
+import { binaryFault } from './source.js';
 
 /** A winner before its binary has its place in the library. */
 export interface NewWinner {
@@ -43,8 +44,16 @@ export interface LibraryWriter {
   writeText(name: string, text: string): void;
 }
 
+export interface WriterOptions extends LockOptions {
+  /**
+   * The run looks at a part of every space only (a shard). Then entries of other runs that were there before are treated as those of concurrent
+   * runs: they stay while they are better, of the same form, compiler and regime, and whole.
+   */
+  readonly partial?: boolean;
+}
+
 /** Throws FileError when the directory cannot be made, and LibraryError when what is there is damaged: better now than when the time is spent. */
-export function openLibraryWriter(directory: string, lock: LockOptions = {}): LibraryWriter {
+export function openLibraryWriter(directory: string, options: WriterOptions = {}): LibraryWriter {
   const path = join(directory, WINNERS_FILE);
   const atOpen = new Set(Object.values(readWinners(path).contents.devices).flatMap(({ entries }) => entries.map(canonical)));
   const kernels = join(directory, KERNELS_FOLDER);
@@ -57,7 +66,9 @@ export function openLibraryWriter(directory: string, lock: LockOptions = {}): Li
 
   /** Whether an entry that is there stays in the place of ours. */
   const holds = (old: WinnerEntry, ours: WinnerEntry): boolean =>
-    rivals(old, ours) && old.run !== ours.run && !atOpen.has(canonical(old)) && compareEntries(old, ours) < 0;
+    rivals(old, ours) && old.run !== ours.run && (!atOpen.has(canonical(old)) || (options.partial === true && isComparable(old, ours))) && compareEntries(old, ours) < 0;
+  const isComparable = (old: WinnerEntry, ours: WinnerEntry): boolean =>
+    old.formHash === ours.formHash && old.compiler === ours.compiler && old.regime === ours.regime && binaryFault(directory, old) === null;
 
   return {
     directory,
@@ -80,7 +91,7 @@ export function openLibraryWriter(directory: string, lock: LockOptions = {}): Li
           writeWinners(path, { ...contents, devices: { ...contents.devices, [device.key]: next } }, stillMine);
           return { dropped, yielded: entries.length - written.length };
         },
-        lock,
+        options,
       );
     },
     writeText(name, text) {

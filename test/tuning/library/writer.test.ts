@@ -156,6 +156,15 @@ describe('openLibraryWriter', () => {
       expect(ids()).toEqual(['second']);
     });
 
+    it('keeps what was there as well, while it is better and comparable, where it looks at a part of the space only', async () => {
+      await openLibraryWriter(directory).update(update(winner('old', 1, { run: 'old', ...ratio(0.5) }), winner('other', 2, { run: 'old', compiler: 'old', ...ratio(0.5) })));
+      const shard = openLibraryWriter(directory, { partial: true });
+      expect(await shard.update(update(winner('mine', 1, ratio(0.8)), winner('mine', 2, ratio(0.8))))).toEqual({ dropped: 0, yielded: 1 });
+      expect(ids()).toEqual(['old', 'mine']);
+      await shard.update(update(winner('better', 1, ratio(0.4))));
+      expect(ids()?.sort()).toEqual(['better', 'mine']);
+    });
+
     it('loses nothing when two processes write at once', async () => {
       const count = 12;
       const ends = ['a', 'b'].map((name) => startUpdates(name, count));
