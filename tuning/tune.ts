@@ -1,5 +1,4 @@
 /** `tune()`: finds the fastest kernels of this machine for a model, and writes them to a library that the runtime overlays. */
-import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { GeneratorError } from '../generator/errors.js';
 import { isasOf } from '../generator/targets.js';
@@ -9,6 +8,7 @@ import { readManifest, type Manifest } from '../runtime/library/manifest.js';
 import { libraryDirectory, packageVersion } from '../runtime/paths.js';
 import type { TunerContext, TuningResult } from './context.js';
 import { expertTraceFits, readExpertTrace } from './expert-trace.js';
+import { journalName, journalPaths } from './journal/files.js';
 import { openJournal, type Journal } from './journal/journal.js';
 import type { KernelBuilder } from './kernel-builder.js';
 import { openLibraryWriter, type LibraryWriter } from './library/writer.js';
@@ -151,10 +151,10 @@ function endQuietly(journal: Journal, dirty: boolean): void {
 /** A shard writes a journal of its own, so that a fleet on one network file system never appends to one file. */
 function openRunJournal(directory: string, options: TuneOptions, settings: TuneSettings, info: WorkerInfo, builder: KernelBuilder): Journal {
   const { shard } = options;
-  const name = shard === undefined ? 'journal.jsonl' : `journal.${shard.index + 1}-of-${shard.of}.jsonl`;
+  const name = journalName(shard === undefined ? undefined : { index: shard.index + 1, count: shard.of });
   return openJournal(join(directory, name), {
     now: settings.parts.today,
-    readAlso: otherJournals(directory, name),
+    readAlso: journalPaths(directory),
     header: {
       deviceKey: info.identity.key,
       deviceName: info.identity.name,
@@ -168,14 +168,6 @@ function openRunJournal(directory: string, options: TuneOptions, settings: TuneS
       ...(shard === undefined ? {} : { shard: `${shard.index + 1}/${shard.of}` }),
     },
   });
-}
-
-function otherJournals(directory: string, own: string): readonly string[] {
-  if (!existsSync(directory)) return [];
-  return readdirSync(directory)
-    .filter((name) => /^journal(\..+)?\.jsonl$/.test(name) && name !== own)
-    .sort()
-    .map((name) => join(directory, name));
 }
 
 function statesOf(options: TuneOptions, settings: TuneSettings, info: WorkerInfo): readonly ProblemState[] {

@@ -2,8 +2,9 @@
  * Journals as files. A library may hold several: `journal.jsonl`, and `journal.<name>.jsonl` of the shards of a fleet, which then never
  * write to one file over a network. All of them are read as one, whatever their order.
  */
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { fileErrorFrom } from '../file-errors.js';
 import { createLineCollector, sealLine, type JournalContents, type LineCollector, type SealedLine } from './parse.js';
 
@@ -45,11 +46,21 @@ export function readJournals(directory: string): DirectoryJournals {
   return { ...readJournalFiles(paths), paths };
 }
 
-/** Journals as one. Files that do not exist are empty. Throws FileError when one cannot be read. */
+/** Journals as one; a name that ends in `.gz` is read compressed. Files that do not exist are empty. Throws FileError when one cannot be read. */
 export function readJournalFiles(paths: readonly string[]): JournalContents {
   const collector = createLineCollector();
-  for (const path of paths) collectFile(path, collector);
+  for (const path of paths) (path.endsWith('.gz') ? collectCompressed : collectFile)(path, collector);
   return collector.contents();
+}
+
+/** As journals are kept that are not written any more, such as those of exhaustive runs. */
+function collectCompressed(path: string, collector: LineCollector): void {
+  try {
+    for (const raw of gunzipSync(readFileSync(path)).toString('utf8').split('\n')) collector.add(raw);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw fileErrorFrom(error, 'read the compressed journal', path);
+  }
 }
 
 /** The union of journals: each line once, by time, then by text. The same bytes for any order of the texts, and for journals that were merged before. */

@@ -1,9 +1,10 @@
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FileError } from '../../../runtime/errors.js';
-import { isJournalName, journalName, journalPaths, MAX_LINE_BYTES, mergeJournals, readJournals } from '../../../tuning/journal/files.js';
+import { isJournalName, journalName, journalPaths, MAX_LINE_BYTES, mergeJournals, readJournalFiles, readJournals } from '../../../tuning/journal/files.js';
 import { sealLine } from '../../../tuning/journal/parse.js';
 import { failed, measured, runLine } from './support.js';
 
@@ -30,6 +31,14 @@ describe('journals of a library', () => {
     const { lines, ...rest } = readJournals(directory);
     expect(lines).toHaveLength(2);
     expect(rest).toEqual({ badLines: 1, oldLines: 0, duplicates: 1, paths: [join(directory, 'journal.1-of-2.jsonl'), join(directory, 'journal.2-of-2.jsonl')] });
+  });
+
+  it('are read compressed where the name says so', () => {
+    const path = join(directory, 'full.jsonl.gz');
+    writeFileSync(path, gzipSync(`${first}\n${second}\ncut`));
+    expect(readJournalFiles([path, join(directory, 'none.jsonl.gz')])).toMatchObject({ lines: [{ kernelId: 'a' }, { kernelId: 'ä' }], badLines: 1 });
+    writeFileSync(path, 'not compressed');
+    expect(() => readJournalFiles([path])).toThrow(/cannot read the compressed journal: .*full\.jsonl\.gz/);
   });
 
   it('may not be there', () => {
