@@ -11,6 +11,7 @@ import type { Family, Isa, Variant } from '../../../../generator/types.js';
 import { syntheticConfig } from '../../../../runtime/checkpoint/index.js';
 import { winnersSchema, type WinnerEntry, type Winners } from '../../../../runtime/library/schema.js';
 import { sealLine } from '../../../../tuning/journal/parse.js';
+import { decide } from '../../../../tuning/decide.js';
 import { JOURNAL_SCHEMA, journalLineSchema, type JournalLine, type LineOf } from '../../../../tuning/journal/lines.js';
 import { dispatchDims, modelProblems } from '../../../../tuning/problems.js';
 import { median, seededRandom, seedFrom } from '../../../../tuning/statistics.js';
@@ -147,21 +148,19 @@ function tuneMachine(machine: Machine, options: FixtureOptions, lines: JournalLi
     const compete = (stage: 'final' | 'held-out', variants: readonly Variant[], rounds: number) => {
       const referenceNs = noisy(timeOf(standard), rounds);
       const final = sha(`${run} ${index} ${stage}`).slice(0, 12);
-      for (const variant of variants) {
-        lines.push({ ...head(run), kind: 'final', ...keyOf(variant), final, stage, samplesNs: variant === standard ? referenceNs : noisy(timeOf(variant), rounds), referenceNs, controlNs: noisy(8e5, rounds), retaken: dirty ? 9 : 0, dirty, resources: resources(variant), conditions: conditions() });
-      }
-      return referenceNs;
+      return variants.map((variant) => {
+        const samplesNs = variant === standard ? referenceNs : noisy(timeOf(variant), rounds);
+        lines.push({ ...head(run), kind: 'final', ...keyOf(variant), final, stage, samplesNs, referenceNs, controlNs: noisy(8e5, rounds), retaken: dirty ? 9 : 0, dirty, resources: resources(variant), conditions: conditions() });
+        return { kernelId: kernelId(variant, family), samplesNs, referenceNs, resources: resources(variant) };
+      });
     };
-    const referenceNs = compete('final', finalists, 15);
-    const best = challengers[0];
-    const winner = best !== undefined && timeOf(best) < timeOf(standard) * 0.985 ? best : standard;
+    const decision = decide(compete('final', finalists, 15), standardId);
+    const winner = finalists.find((variant) => kernelId(variant, family) === decision.winnerId) ?? standard;
     if (winner !== standard) compete('held-out', [standard, winner], 11);
-    const trueRatio = timeOf(winner) / timeOf(standard);
-    const defaultNs = median(referenceNs);
     return {
       family: family.name, params: { ...problem.params }, dims: { ...dispatchDims(family, problem) }, isa: machine.isa, kernelId: kernelId(winner, family), sourceHash: sha(kernelId(winner, family)), formHash: sha(family.name), compiler,
-      binary: { file: `${kernelId(winner, family)}.so`, sha256: sha('binary') }, regime, medianNs: Math.round(defaultNs * trueRatio), defaultNs, roofShare: limitNs / (defaultNs * trueRatio), measuredAt: at(0), deviceKey, driver, run,
-      ratio: winner === standard ? { median: 1, low: 1, high: 1 } : { median: trueRatio, low: trueRatio * 0.988, high: trueRatio * 1.011 }, dirty,
+      binary: { file: `${kernelId(winner, family)}.so`, sha256: sha('binary') }, regime, medianNs: decision.medianNs, defaultNs: decision.defaultNs, roofShare: limitNs / decision.medianNs, measuredAt: at(0), deviceKey, driver, run,
+      ratio: { ...decision.ratio }, dirty,
     };
   }
 
