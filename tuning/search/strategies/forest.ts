@@ -6,8 +6,8 @@ import { fitSurrogate, type Surrogate } from '../model/surrogate.js';
 import type { StrategyContext } from '../index.js';
 
 /** Points before the first model, and the share of them that is spread over the space instead of following the prior. */
-const START = 10;
-const START_SPREAD = 0.3;
+const START = 8;
+const START_SPREAD = 0.25;
 /** The best few are measured again until they rest on this many sample pairs: the fastest of many noisy costs is too good to be true. */
 const SURE_SAMPLES = 3 * USUAL_SAMPLES;
 const SURE = 3;
