@@ -46,7 +46,7 @@ export function adviceFor(section: SectionReport, data: Pick<ReportData, 'librar
   const last = data.runs.filter(({ deviceKey, regime }) => deviceKey === section.deviceKey && regime === section.regime).at(-1);
   if (last !== undefined && last.end !== 'done') add('warning', `The last run was ${last.end}: what it measured is kept. Running it again goes on from there.`, tune);
   if (headline.defaults > 0 && headline.defaults === headline.decided) add('hint', 'No variant beats the default anywhere: either the default fits this machine, or the search was too short.', `${tune} --effort exhaustive`);
-  const wide = problems.filter(({ winner }) => winner?.speedUpLow != null && winner.speedUpHigh !== null && (winner.speedUpHigh - winner.speedUpLow) / winner.speedUp > WIDE_INTERVAL);
+  const wide = problems.filter(({ winner }) => winner !== null && winner.speedUpLow !== null && winner.speedUpHigh !== null && (winner.speedUpHigh - winner.speedUpLow) / winner.speedUp > WIDE_INTERVAL);
   if (wide.length > 0) add('hint', `The speed-up of ${plural(wide.length, 'problem')} is known to no better than ${formatShare(WIDE_INTERVAL)}: more samples on an idle machine would tell.`, tune);
   const thin = problems.filter(({ spaceSize, candidates }) => spaceSize !== null && spaceSize > MANY_VARIANTS && candidates.length < spaceSize * LITTLE_TRIED);
   if (thin.length > 0) {

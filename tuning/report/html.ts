@@ -71,7 +71,7 @@ function regimeText(regime: string): string {
 
 function winners({ problems }: SectionReport): Markup {
   const decided = problems.filter(({ winner }) => winner !== null);
-  const roofed = decided.filter(({ winner }) => winner?.roofShare != null);
+  const roofed = decided.filter(({ winner }) => winner !== null && winner.roofShare !== null);
   const rows = table<ProblemDetail>(
     'Winners',
     [
@@ -79,8 +79,8 @@ function winners({ problems }: SectionReport): Markup {
       { name: 'winner', cell: ({ winner, reason }) => (winner === null ? reason : html`<span class="id">${winner.isDefault ? 'default' : shortKernel(winner.kernelId)}</span>${winner.dirty ? html` <span class="tag">dirty</span>` : null}`), kind: 'id' },
       { name: 'time', cell: ({ winner }) => (winner === null ? '–' : formatNs(winner.medianNs)), number: ({ winner }) => winner?.medianNs ?? null },
       { name: 'speed-up', cell: ({ winner }) => (winner === null ? '–' : formatTimes(winner.speedUp)), number: ({ winner }) => winner?.speedUp ?? null },
-      { name: '95 % interval', cell: ({ winner }) => (winner?.speedUpLow == null || winner.speedUpHigh === null || winner.isDefault ? '–' : formatRange(winner.speedUpLow, winner.speedUpHigh)), number: ({ winner }) => winner?.speedUpLow ?? null },
-      { name: 'of the limit', cell: ({ winner }) => (winner?.roofShare == null ? '–' : formatShare(winner.roofShare)), number: ({ winner }) => winner?.roofShare ?? null },
+      { name: '95 % interval', cell: ({ winner }) => (winner === null || winner.speedUpLow === null || winner.speedUpHigh === null || winner.isDefault ? '–' : formatRange(winner.speedUpLow, winner.speedUpHigh)), number: ({ winner }) => winner?.speedUpLow ?? null },
+      { name: 'of the limit', cell: ({ winner }) => (winner === null || winner.roofShare === null ? '–' : formatShare(winner.roofShare)), number: ({ winner }) => winner?.roofShare ?? null },
       { name: 'near-ties', cell: ({ winner }) => winner?.tied.length ?? '–', number: ({ winner }) => winner?.tied.length ?? null },
       { name: 'tried', cell: ({ candidates, spaceSize }) => `${formatCount(candidates.length)}${spaceSize === null ? '' : ` / ${formatCount(spaceSize)}`}`, number: ({ candidates }) => candidates.length },
     ],
@@ -98,8 +98,8 @@ function winners({ problems }: SectionReport): Markup {
             'Share of the machine’s limit',
             [
               { name: 'problem', cell: ({ label }) => label, kind: 'w' },
-              { name: 'default', cell: ({ winner }) => (winner?.defaultRoofShare == null ? '–' : formatShare(winner.defaultRoofShare)), number: ({ winner }) => winner?.defaultRoofShare ?? null },
-              { name: 'winner', cell: ({ winner }) => (winner?.roofShare == null ? '–' : formatShare(winner.roofShare)), number: ({ winner }) => winner?.roofShare ?? null },
+              { name: 'default', cell: ({ winner }) => (winner === null || winner.defaultRoofShare === null ? '–' : formatShare(winner.defaultRoofShare)), number: ({ winner }) => winner?.defaultRoofShare ?? null },
+              { name: 'winner', cell: ({ winner }) => (winner === null || winner.roofShare === null ? '–' : formatShare(winner.roofShare)), number: ({ winner }) => winner?.roofShare ?? null },
             ],
             roofed,
           ),

@@ -80,7 +80,7 @@ export function speedUpPlot(problems: readonly ProblemDetail[]): string {
 /** Share of the machine's limit, default and winner. */
 export function roofPlot(problems: readonly ProblemDetail[]): string {
   const data = problems
-    .flatMap(({ label, winner }) => (winner?.roofShare == null ? [] : [{ label, share: winner.roofShare, before: winner.defaultRoofShare ?? winner.roofShare }]))
+    .flatMap(({ label, winner }) => (winner === null || winner.roofShare === null ? [] : [{ label, share: winner.roofShare, before: winner.defaultRoofShare ?? winner.roofShare }]))
     .sort((a, b) => b.share - a.share);
   return draw(
     'Share of the machine’s limit that the default variant and the winner of each problem reach',

@@ -39,7 +39,7 @@ function facts({ problem, spaceSize, candidates: tried, cost, winner, compileSec
   return html`<dl class="facts">
 <dt>Problem</dt><dd><span class="id">${problem}</span>, kernels for ${isa}</dd>
 ${cost === null ? null : html`<dt>Asks for</dt><dd>${formatBytes(cost.readBytes)} read, ${formatBytes(cost.writeBytes)} written, ${(cost.flops / 1e6).toFixed(1)} million operations${rate === null ? null : `; the winner: ${rate}`}</dd>`}
-${winner?.roofShare == null ? null : html`<dt>Share of the limit</dt><dd>${formatShare(winner.roofShare)}${winner.isDefault || winner.defaultRoofShare === null ? null : ` (the default: ${formatShare(winner.defaultRoofShare)})`}</dd>`}
+${winner === null || winner.roofShare === null ? null : html`<dt>Share of the limit</dt><dd>${formatShare(winner.roofShare)}${winner.isDefault || winner.defaultRoofShare === null ? null : ` (the default: ${formatShare(winner.defaultRoofShare)})`}</dd>`}
 <dt>Searched</dt><dd>${formatCount(tried.length)}${spaceSize === null ? null : ` of ${formatCount(spaceSize)}`} variants in ${formatSeconds(compileSeconds + evaluateSeconds)} (${formatSeconds(compileSeconds)} compiling, ${formatSeconds(evaluateSeconds)} measuring)</dd>
 ${winner === null ? null : html`<dt>Decided</dt><dd>${winner.measuredAt.replace('T', ' ').slice(0, 16)} UTC, run ${winner.run}; ${winner.compiler}; ${winner.driver}</dd>`}
 </dl>`;

@@ -49,7 +49,7 @@ table { border-collapse: collapse; font-size: 13.5px; margin: 8px 0 14px; min-wi
 th, td { text-align: left; vertical-align: top; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 1.5px solid var(--text); vertical-align: bottom; font-weight: 600; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal; }
-td.id { min-width: 190px; } td.w { min-width: 180px; }
+td.id span.id { font-size: inherit; } td.id { min-width: 190px; } td.w { min-width: 180px; }
 tr.won td { font-weight: 600; }
 th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 th button::after { content: " ⇅"; color: var(--muted); } th[aria-sort=ascending] button::after { content: " ↑"; } th[aria-sort=descending] button::after { content: " ↓"; }

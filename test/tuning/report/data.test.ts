@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LibraryError } from '../../../runtime/errors.js';
+import type { LibraryError } from '../../../runtime/errors.js';
 import { reportCsv } from '../../../tuning/report/csv.js';
 import { buildReport } from '../../../tuning/report/data.js';
 import { reportHtml } from '../../../tuning/report/html.js';
