@@ -36,7 +36,8 @@ export async function tune(options: TuneOptions): Promise<TuneReport> {
   const { parts, device } = settings;
   const startedMs = parts.clock.now();
   const directory = libraryDirectory(options.library);
-  const writer = openLibraryWriter(directory);
+  // Shards share a directory: one that has found less than another must not take its winner's place.
+  const writer = openLibraryWriter(directory, { partial: options.shard !== undefined });
   const gate = createQuietGate();
   const worker = createWorker({ environmentUrl: parts.environmentUrl, device, gate, ...(options.signal === undefined ? {} : { signal: options.signal }) });
   try {

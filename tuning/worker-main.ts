@@ -3,6 +3,7 @@
  * Arguments: the URL of the module that exports `environment`, and a DeviceRequest as JSON.
  */
 import type { DeviceRequest, TuningEnvironment } from './environment.js';
+import { endWhenOrphaned } from './orphan-watch.js';
 import type { FromWorker, ToWorker, WorkerJob } from './protocol.js';
 import { openSession, type QuietSection, type Session } from './session.js';
 
@@ -84,6 +85,7 @@ async function main(): Promise<void> {
   // Ctrl-C reaches the whole process group; only the tuner decides when this process ends.
   process.on('SIGINT', () => undefined);
   process.on('disconnect', endWithTuner);
+  endWhenOrphaned();
   let session: Session;
   try {
     const { environment } = (await import(moduleUrl)) as { environment: TuningEnvironment };
