@@ -46,6 +46,12 @@ describe('griffin tune', () => {
     ['a budget that is no time', ['tune', '--model', TINY, '--budget', 'soon'], /length of time/],
     ['an unknown shape', ['tune', '--synthetic', 'llama-9'], /unknown shape "llama-9"/],
     ['an unknown device', ['tune', '--model', TINY, '--device', 'tpu'], /unknown device tpu/],
+    ['a shard that does not exist', ['tune', '--model', TINY, '--shard', '3/2'], /i\/n with 1 ≤ i ≤ n/],
+    ['a family that the model does not have', ['tune', '--model', TINY, '--families', 'linear_gemv,flash'], /no problem of the family flash/],
+    ['an axis without values', ['tune', '--model', TINY, '--axes', 'span'], /name=value,value/],
+    ['an unknown strategy', ['tune', '--model', TINY, '--strategy', 'luck'], /forest/],
+    ['a comparison of nothing', ['tune', '--compare-strategies'], /at least one --replay FILE/],
+    ['a replay without a comparison', ['tune', '--model', TINY, '--replay', 'journal.jsonl'], /belong to --compare-strategies/],
     ['a density above 1', ['tune', '--model', TINY, '--density', '2'], /from 0 .* to 1/],
   ])('refuses %s with exit code 2', async (_what, args, message) => {
     const { code, stderr } = await griffin(args);
