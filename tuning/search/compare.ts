@@ -75,6 +75,8 @@ export interface SpaceComparison {
   readonly best: number;
   readonly near3: number;
   readonly near1: number;
+  /** Median evaluations of random search that does not begin with the default: computed. Our strategies, random among them, all begin with it. */
+  readonly blind: { readonly within3: number; readonly within1: number };
   readonly results: readonly StrategyResult[];
 }
 
@@ -156,6 +158,8 @@ type Traces = ReadonlyMap<StrategyName, readonly (readonly Point[])[]>;
 
 function summarise(replay: ReplaySpace, journal: string, withoutNoise: Traces, withNoise: Traces): SpaceComparison {
   const truths = [...replay.candidates.values()].flatMap(({ truth }) => truth ?? []).sort((a, b) => a - b);
+  const near3 = truths.filter((cost) => cost <= 1.03 * replay.best).length;
+  const near1 = truths.filter((cost) => cost <= 1.01 * replay.best).length;
   return {
     journal,
     problem: replay.problem,
@@ -163,8 +167,9 @@ function summarise(replay: ReplaySpace, journal: string, withoutNoise: Traces, w
     regime: replay.regime,
     variants: replay.candidates.size,
     best: replay.best,
-    near3: truths.filter((cost) => cost <= 1.03 * replay.best).length,
-    near1: truths.filter((cost) => cost <= 1.01 * replay.best).length,
+    near3,
+    near1,
+    blind: { within3: medianDraws(replay.candidates.size, near3), within1: medianDraws(replay.candidates.size, near1) },
     results: [...withNoise.keys()].map((strategy) => ({ strategy, withoutNoise: figures(strategy, withoutNoise, truths, replay), withNoise: figures(strategy, withNoise, truths, replay) })),
   };
 }
@@ -209,6 +214,16 @@ function bandAt(runs: readonly (readonly Point[])[], of: (point: Point) => numbe
   const costs = runs.flatMap((run) => costAt(run, of, limit) ?? []).map((cost) => cost / best);
   if (costs.length < runs.length / 2) return null;
   return { low: quantile(costs, 0.25), median: quantile(costs, 0.5), high: quantile(costs, 0.75) };
+}
+
+/** Draws without replacement from `size` until, with even odds, one of `wanted` is among them. */
+export function medianDraws(size: number, wanted: number): number {
+  let none = 1; // the chance that none is
+  for (let draws = 0; draws < size; draws++) {
+    none *= Math.max(0, size - draws - wanted) / (size - draws);
+    if (none <= 0.5) return draws + 1;
+  }
+  return size;
 }
 
 /** The least cost to expect of so many draws without replacement from sorted costs (any order statistic text: P(min is the i-th) by ratios of binomials). */

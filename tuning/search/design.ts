@@ -1,8 +1,22 @@
 /** Which variants to try before a model has anything to go by: those that the prior likes, and some spread over the space. */
 import type { Ledger } from './ledger.js';
+import { neighboursOf } from './space.js';
 
 /** The prior is asked about at most this many members. */
 const ASKED = 512;
+
+/**
+ * Neighbours of the default that were not asked for yet, best first by the prior. Whoever wrote the default has thought about it: what is better is
+ * often one step away.
+ */
+export function nearTheDefault(ledger: Ledger, priorAt: (point: number) => number, n: number): readonly number[] {
+  return neighboursOf(ledger.space, ledger.space.defaultPoint)
+    .filter((point) => ledger.asked(point) === 0)
+    .map((point) => ({ point, cost: priorAt(point) }))
+    .sort((a, b) => a.cost - b.cost || a.point - b.point)
+    .slice(0, n)
+    .map(({ point }) => point);
+}
 
 /**
  * Up to `n` new points: in turn the best by the prior (different from what was chosen) and the one farthest from all that was tried or

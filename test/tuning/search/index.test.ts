@@ -36,6 +36,13 @@ describe('strategies by name', () => {
     expect(isStrategy('guess')).toBe(false);
   });
 
+  it('has the default strategy look one step around the default variant first', () => {
+    const of = gridFamily([9, 9, 9, 9], { default: [4, 4, 4, 4] });
+    const search = open(DEFAULT_STRATEGY, 1, of);
+    const steps = ({ axes }: Variant): number => Object.values(axes).reduce((sum, value) => sum + Math.abs(value - 4), 0);
+    expect(search.propose(9).map(({ variant }) => steps(variant))).toEqual([0, 1, 1, 1, 1, 1, 1, 1, 1]);
+  });
+
   describe.each(STRATEGIES)('%s', (strategy) => {
     it('begins with the default, covers the space, and repeats only with more samples', () => {
       const search = open(strategy);

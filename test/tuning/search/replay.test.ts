@@ -6,8 +6,9 @@ import { kernelId, requireFamily } from '../../../generator/ids.js';
 import { defaultVariant, enumerate } from '../../../generator/space.js';
 import { JOURNAL_SCHEMA, type LineOf } from '../../../tuning/journal/lines.js';
 import { sealLine } from '../../../tuning/journal/parse.js';
-import { compareStrategies, expectedBest, formatComparison, simulate } from '../../../tuning/search/compare.js';
+import { compareStrategies, expectedBest, formatComparison, medianDraws, simulate } from '../../../tuning/search/compare.js';
 import { createReplayDevice, loadReplays, replaysOf } from '../../../tuning/search/replay.js';
+import { seededRandom, shuffled } from '../../../tuning/statistics.js';
 import { formOf, gridFamily, ruggedCost } from './support.js';
 
 const family = gridFamily([6, 5, 4], { default: [1, 1, 1] });
@@ -141,10 +142,21 @@ describe('comparison', () => {
     }
     expect(space!.results[0]!.withoutNoise.within3.runs).toBe(1);
     expect(space!.results[0]!.withoutNoise.speedUp).toBe(1);
+    expect(space!.blind.within3).toBe(medianDraws(variants.length, space!.near3));
     expect(seen.some((progress) => progress.includes('forest, seed 3 of 3'))).toBe(true);
     const markdown = formatComparison(report);
     expect(markdown).toContain(`${variants.length} variants`);
     expect(markdown).toMatch(/\| forest \| \d+ \|/);
+  });
+
+  it('knows how long uniform draws take to hit', () => {
+    expect(medianDraws(100, 100)).toBe(1);
+    expect(medianDraws(2, 1)).toBe(1);
+    expect(medianDraws(101, 1)).toBe(51);
+    // Against counting: three of twenty.
+    const random = seededRandom(5);
+    const first = Array.from({ length: 4001 }, () => shuffled(Array.from({ length: 20 }, (_, i) => i), random).findIndex((draw) => draw < 3) + 1).sort((a, b) => a - b);
+    expect(Math.abs(medianDraws(20, 3) - first[2000]!)).toBeLessThanOrEqual(1);
   });
 
   it('names a journal that it cannot replay, and what to do', async () => {

@@ -1,5 +1,5 @@
 import { candidatePoints } from '../candidates.js';
-import { distance, startingDesign } from '../design.js';
+import { distance, nearTheDefault, startingDesign } from '../design.js';
 import { USUAL_SAMPLES, type Choice, type Strategy } from '../ledger.js';
 import { expectedImprovement } from '../model/improvement.js';
 import { fitSurrogate, type Surrogate } from '../model/surrogate.js';
@@ -8,6 +8,8 @@ import type { StrategyContext } from '../index.js';
 /** Points before the first model, and the share of them that is spread over the space instead of following the prior. */
 const START = 8;
 const START_SPREAD = 0.25;
+/** Points before those: neighbours of the default. */
+const NEAR = 12;
 /** The best few are measured again until they rest on this many sample pairs: the fastest of many noisy costs is too good to be true. */
 const SURE_SAMPLES = 3 * USUAL_SAMPLES;
 const SURE = 3;
@@ -31,8 +33,11 @@ export function forest({ ledger, random, priorAt }: StrategyContext): Strategy {
   let turn = 0;
   const pending = new Map<number, Int32Array>();
 
-  function refresh(): void {
+  /** What was proposed and is not observed yet stays. */
+  function settlePending(): void {
     for (const point of pending.keys()) if (ledger.observations.has(point)) pending.delete(point);
+  }
+  function refresh(): void {
     if (model !== null && ledger.version < fittedAt + Math.max(1, Math.floor(STALE * fittedAt))) return;
     fittedAt = ledger.version;
     model = fitSurrogate(ledger, priorAt, random);
@@ -65,9 +70,11 @@ export function forest({ ledger, random, priorAt }: StrategyContext): Strategy {
 
   return {
     next(n) {
+      settlePending();
       const tried = ledger.observations.size + pending.size;
-      if (tried < START) {
-        const points = startingDesign(ledger, priorAt, Math.min(n, START - tried), START_SPREAD);
+      if (tried < NEAR + START) {
+        const near = nearTheDefault(ledger, priorAt, Math.min(n, NEAR + 1 - tried));
+        const points = near.length > 0 ? near : startingDesign(ledger, priorAt, Math.min(n, NEAR + START - tried), START_SPREAD);
         for (const point of points) pending.set(point, ledger.space.digitsAt(point));
         if (points.length > 0) return points.map((point) => ({ point, samples: USUAL_SAMPLES }));
       }
