@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
-import { arch, constants, setPriority } from 'node:os';
+import { arch, constants, getPriority, setPriority } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { AbortedError, CompilerError } from '../runtime/errors.js';
 import { signalGroup, type QuietGate } from './quiet.js';
@@ -160,7 +160,7 @@ function start(path: string, args: readonly string[], options: ProcessContext & 
 /** Verification and preparation run at the same time and must not wait for compilers. What the program starts later inherits it. */
 function giveWay(pid: number): void {
   try {
-    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    setPriority(pid, Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL));
   } catch {
     // It has ended, or the system does not allow it: slower, not wrong.
   }
