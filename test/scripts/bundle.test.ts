@@ -107,7 +107,8 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')('the bund
 
   it('generates text', () => {
     const { code, stdout, stderr } = bundled(['generate', '--model', join(STAGE, 'models', 'demo-llama-7m'), '--prompt', 'Gen 1', '--max-new-tokens', '8', '--json']);
-    expect(stderr).toBe('');
+    // Nothing is tuned for this machine: one note says so, and what to do.
+    expect(stderr).toMatch(/^kernels: \d+ not tuned .*\n {2}try: .*griffin tune .*\n$/);
     expect(code).toBe(0);
     expect((JSON.parse(stdout) as { tokenIds: number[] }).tokenIds).toHaveLength(8);
   });
