@@ -31,16 +31,20 @@ export interface Finals {
   settle(state: ProblemState): Promise<boolean>;
   /** Whether `settle` has something to do. */
   isDue(state: ProblemState): boolean;
+  /** Who wins without any new final: the winner on record, else the default. Null when the default was not measured. */
+  standing(state: ProblemState): Promise<FinalResult | null>;
 }
 
 type Entrant = { readonly variant: Variant; readonly binary: KernelBinary; readonly facts: { readonly machineCode: string; readonly resources: KernelResources } };
 
-/** The result of a problem of which only the default variant was measured. */
-export function onlyDefault(state: ProblemState): FinalResult | null {
+/** The result of a problem where nothing but the default variant has a claim. */
+function onlyDefault(state: ProblemState): FinalResult | null {
   const tried = state.tried.get(state.defaultId);
   if (tried === undefined || !isMeasured(tried.outcome)) return null;
   const { samplesNs } = tried.outcome;
-  const decision = decide([{ kernelId: state.defaultId, samplesNs, referenceNs: samplesNs }], state.defaultId);
+  const alone = decide([{ kernelId: state.defaultId, samplesNs, referenceNs: samplesNs }], state.defaultId);
+  const others = state.tried.size - 1;
+  const decision = others === 0 ? alone : { ...alone, reason: `none of ${others} other variants came near the default` };
   return { decision, winner: state.search.defaultVariant, finalists: 1, roof: null, dirty: tried.facts.dirty === true };
 }
 
@@ -122,6 +126,14 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
     return decideFromEvidence(journal.evidence, { problem, deviceKey, compiler, regime: context.regime, isCurrent }, state.defaultId);
   }
 
+  /** A short run must not put the default in the place of what an earlier one has found. */
+  async function standing(state: ProblemState): Promise<FinalResult | null> {
+    const decided = decideNow(state);
+    const winner = decided?.awaitingHeldOut === null ? variantOf(state, decided.decision.winnerId) : null;
+    if (decided === null || winner === null || !(await runner.binaryOf(state, winner)).ok) return onlyDefault(state);
+    return { decision: decided.decision, winner, finalists: decided.decision.standings.length, roof: null, dirty: decided.dirty };
+  }
+
   async function settle(state: ProblemState): Promise<boolean> {
     let ran = false;
     for (;;) {
@@ -130,7 +142,7 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
       if (ids === state.finalOf) return ran;
       const variants = finalistsOf(state, CHALLENGERS);
       if (variants.length === 1) {
-        state.final = onlyDefault(state);
+        state.final = await standing(state);
         state.finalOf = ids;
         return ran;
       }
@@ -197,5 +209,5 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
     }
   }
 
-  return { settle, isDue: (state) => state.failure === null && state.tried.size > 0 && signature(state) !== state.finalOf };
+  return { settle, standing, isDue: (state) => state.failure === null && state.tried.size > 0 && signature(state) !== state.finalOf };
 }

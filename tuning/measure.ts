@@ -39,9 +39,15 @@ export function createRotation(sets: number, launchesPerSample: number, most = s
   };
 }
 
-/** One chunk of all sets: a sample replays the same recording, as a model replays its step. */
-export function wholeRotation(sets: number): Rotation {
-  return createRotation(sets, sets);
+/** A replayed plan is so many times as long as a sample of the search, or goes round all sets if that is shorter. */
+const REPLAY_FACTOR = 8;
+
+/**
+ * For replayed finals: a sample replays one recording over all sets, as a model replays its step. Where sets are so many that this would take
+ * long (small caches, large sums), a part of them, and the next sample the next part.
+ */
+export function replayRotation(sets: number, { launchesPerSample }: Rotation): Rotation {
+  return createRotation(sets, Math.min(sets, REPLAY_FACTOR * launchesPerSample));
 }
 
 /**

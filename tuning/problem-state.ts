@@ -134,14 +134,17 @@ export function remainingCandidates(state: ProblemState): number {
   return Math.max(0, Math.min(state.limit - (state.tried.size - beside), state.search.remaining()) - state.inFlight);
 }
 
-/** The default, up to `challengers` of the fastest others, and a vendor's kernel that is right and not hopelessly slow. */
+/** A challenger that was measured at more than this of the default's time is not asked into a final: few pairs of samples do not err by that much more. */
+const CONTENDER = 1.02;
+
+/** The default, up to `challengers` of the fastest others that may beat it, and a vendor's kernel that is right and not hopelessly slow. */
 export function finalistsOf(state: ProblemState, challengers: number): readonly Variant[] {
   const isEligible = (variant: Variant): boolean => {
     const id = candidateId(variant, state.family);
     const tried = state.tried.get(id);
     return id !== state.defaultId && !state.rejected.has(id) && tried?.outcome.state === 'ok' && tried.facts.sameCodeAs === undefined;
   };
-  const others = state.search.ranking().filter(({ variant }) => isEligible(variant));
+  const others = state.search.ranking().filter(({ variant, cost }) => cost <= CONTENDER && isEligible(variant));
   const vendor = state.vendor !== null && isEligible(state.vendor) ? [state.vendor] : [];
   return [state.search.defaultVariant, ...others.slice(0, challengers).map(({ variant }) => variant), ...vendor];
 }

@@ -10,7 +10,7 @@ import { createConditionsProbe } from './conditions.js';
 import type { DeviceRequest, TuningEnvironment } from './environment.js';
 import { readExpertTrace } from './expert-trace.js';
 import { createLoadMeter } from './load-meter.js';
-import { compareWithDefault, createTimer, HOPELESS, interleave, ratios, wholeRotation, type Comparison } from './measure.js';
+import { compareWithDefault, createTimer, HOPELESS, interleave, ratios, replayRotation, type Comparison } from './measure.js';
 import type { ControlRequest, EvaluateReply, EvaluateRequest, FinalReply, FinalRequest, VerifyReply, VerifyRequest, WorkerInfo } from './protocol.js';
 import { median } from './statistics.js';
 import { problemKey, type CandidateOutcome, type Conditions, type KernelBinary } from './types.js';
@@ -176,7 +176,8 @@ export async function openSession(environment: TuningEnvironment, request: Devic
       const { result, conditions, busy } = await quietly(async () => {
         const control = await controlOf(request.control, bench);
         onKernel(standard.kernelId);
-        const rotation = request.launch === 'replay' ? wholeRotation(bench.workload.sets) : await bench.rotation(load(many, standard));
+        const usual = await bench.rotation(load(many, standard));
+        const rotation = request.launch === 'replay' ? replayRotation(bench.workload.sets, usual) : usual;
         const timers = request.kernels.map((binary) => createTimer(many, load(many, binary), bench.workload, rotation));
         try {
           return await interleave(timers, control, request.rounds, (i) => onKernel(request.kernels[i]?.kernelId ?? ''));

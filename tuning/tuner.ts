@@ -8,7 +8,7 @@ import { createEstimate, etaMs, pickProblem, type Estimate } from './budget.js';
 import { createCandidateRunner } from './candidates.js';
 import type { TuneProgress, TunerContext, TuningResult } from './context.js';
 import { decideFfStrategy } from './ff-strategy.js';
-import { createFinals, onlyDefault } from './finals.js';
+import { createFinals } from './finals.js';
 import { bestRatio, remainingCandidates, type ProblemState } from './problem-state.js';
 import type { Proposal } from './search/search.js';
 import type { KernelBinary } from './types.js';
@@ -17,8 +17,8 @@ import { winnerOf } from './winner-entry.js';
 
 /** Expected cost of things before they were observed. */
 const EXPECTED = { candidateMs: 500, finalMs: 800 } as const;
-/** Candidates of a batch, and batches under way: enough to keep compilers busy, few enough for searches to learn in between. */
-const BATCH = 8;
+/** Candidates of a batch, and batches under way: enough to keep compilers busy, few enough for searches to learn in between; a batch shares the making of its problem's buffers. */
+const BATCH = 12;
 const LOOKAHEAD = 3;
 /** The gather-or-compact decision takes four finals, each on buffers of its own. */
 const STRATEGY_FINALS = 6;
@@ -84,7 +84,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     for (const { state, proposals } of firsts) {
       await work({ state, proposals });
       await tryVendor(state);
-      if (state.failure === null) state.final = onlyDefault(state);
+      if (state.failure === null) state.final = await finals.standing(state);
     }
     await writeLibrary();
     result.usableAfterMs = elapsed();

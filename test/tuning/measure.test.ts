@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Kernel } from '../../runtime/device/types.js';
 import { createGauge } from '../../tuning/calm.js';
-import { compareWithDefault, createRotation, interleave, launchesFor, SAMPLE_NS, wholeRotation, type Control, type Timer } from '../../tuning/measure.js';
+import { compareWithDefault, createRotation, interleave, launchesFor, replayRotation, SAMPLE_NS, type Control, type Timer } from '../../tuning/measure.js';
 import { isResident, setCount } from '../../tuning/inputs.js';
 import { toyFamily, toyProblem } from './support/toy-family.js';
 
@@ -37,10 +37,11 @@ describe('rotation', () => {
     expect(launchesFor(SAMPLE_NS * 10, 4, 2)).toBe(2);
   });
 
-  it('is one chunk when a plan is replayed whole', () => {
-    const rotation = wholeRotation(12);
+  it('is one chunk when a plan is replayed whole, and long parts where the whole would take too long', () => {
+    const rotation = replayRotation(12, createRotation(12, 2));
     expect(rotation).toMatchObject({ chunks: 1, launchesPerSample: 12 });
     expect([rotation.next(), rotation.next()]).toEqual([0, 0]);
+    expect(replayRotation(500, createRotation(500, 2))).toMatchObject({ launchesPerSample: 16, chunks: 32 });
   });
 
   it('leaves the cache behind, with at least three sets and not too many', () => {

@@ -142,7 +142,7 @@ describe('session', () => {
         runs.length = 0;
         const reply = await session?.final({ problem: toyProblem, kernels, control: null, rounds: 3, seed, launch: 'replay' }, () => undefined);
         expect(reply?.samplesNs).toEqual([Array(3).fill(1000), Array(3).fill(800)]);
-        return [...runs];
+        return runs.filter(({ buffers }) => buffers.size > 3); // how long a launch takes is seen on three sets, before
       };
       const first = await final(1);
       expect(first).toHaveLength(2 * (1 + 3));

@@ -139,6 +139,15 @@ describe('tune', () => {
     expect(other.problems[0]?.reused).toBe(0);
   });
 
+  it('keeps the winner on record when a later run has no time for it', async () => {
+    const few = withModes(MODES.good, MODES.faster);
+    await tune(options(few));
+    const short = await tune({ ...options(few), budgetMs: 1 });
+    expect(short.problems[0]).toMatchObject({ tried: 1, winner: id(MODES.faster) });
+    const { entries } = winnersSchema.parse(JSON.parse(readFileSync(join(directory, 'winners.json'), 'utf8'))).devices['fake-1']!;
+    expect(entries.map(({ kernelId }) => kernelId)).toEqual([id(MODES.faster)]);
+  });
+
   it('fails with a clear error when not even the default works', async () => {
     const broken = { ...toyFamily, cpu: { ...toyFamily.cpu, defaults: () => ({ mode: MODES.segfaults }) } };
     await expect(tune(options({ families: [broken] }))).rejects.toThrow(/no problem could be tuned.*the default variant is crashed/s);
