@@ -31,6 +31,8 @@ export interface Finals {
   settle(state: ProblemState): Promise<boolean>;
   /** Whether `settle` has something to do. */
   isDue(state: ProblemState): boolean;
+  /** Whether `settle` would run a final: not where only the default is left. */
+  takesTime(state: ProblemState): boolean;
   /** Who wins without any new final: the winner on record, else the default. Null when the default was not measured. */
   standing(state: ProblemState): Promise<FinalResult | null>;
 }
@@ -209,5 +211,5 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
     }
   }
 
-  return { settle, standing, isDue: (state) => state.failure === null && state.tried.size > 0 && signature(state) !== state.finalOf };
+  return { settle, standing, takesTime: (state) => finalistsOf(state, CHALLENGERS).length > 1, isDue: (state) => state.failure === null && state.tried.size > 0 && signature(state) !== state.finalOf };
 }

@@ -192,7 +192,7 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     const due = states.filter((state) => finals.isDue(state)).sort((a, b) => b.weight - a.weight);
     for (const state of due) {
       // Over the budget, a problem that has a winner keeps it.
-      if (remaining() <= -finalMs.value && state.final !== null) continue;
+      if (remaining() <= -finalMs.value && state.final !== null && finals.takesTime(state)) continue;
       await settle(state);
     }
   }
