@@ -116,7 +116,7 @@ function compareStandings(a: Standing, b: Standing): number {
 }
 
 function reasonOf(winner: Standing, best: Standing | undefined, equal: number, finalists: number): string {
-  if (best === undefined) return finalists === 1 ? 'the default variant is the only one' : 'no variant beats the default beyond noise';
+  if (best === undefined) return finalists === 1 ? 'there is no challenger' : 'no variant beats the default beyond noise';
   const percent = (ratio: number): string => `${((1 - ratio) * 100).toFixed(1)} %`;
   const { median: middle, low, high } = winner.ratio;
   const gain = `${percent(middle)} faster than the default (95 % interval ${percent(high)} to ${percent(low)})`;

@@ -60,7 +60,7 @@ describe('decide', () => {
   });
 
   it('decides for a lone default', () => {
-    expect(decide(final({}), 'd')).toMatchObject({ winnerId: 'd', reason: 'the default variant is the only one', tied: [] });
+    expect(decide(final({}), 'd')).toMatchObject({ winnerId: 'd', reason: 'there is no challenger', tied: [] });
   });
 
   it('refuses a final without the default and samples that are not paired', () => {

@@ -61,7 +61,7 @@ export function adviceFor(section: SectionReport, data: Pick<ReportData, 'librar
   const bad = data.journals.reduce((sum, { badLines }) => sum + badLines, 0);
   if (bad > 0) add('hint', `${plural(bad, 'journal line')} could not be read and ${bad === 1 ? 'was' : 'were'} skipped; what was lost is measured again when it is needed.`, `griffin library doctor --library ${library}`);
   if (data.badEntries.length > 0) add('warning', `${plural(data.badEntries.length, 'library entry', 'library entries')} could not be read: ${data.badEntries[0] ?? ''}`, `griffin library doctor --library ${library}`);
-  if (!advice.some(({ level }) => level === 'warning')) add('good', 'Every problem has a decision from a calm machine. The library can be used as it is, or shipped.', `griffin library export --library ${library}`);
+  if (!advice.some(({ level }) => level === 'warning')) add('good', 'Every problem has a decision from a calm machine. The library can be used as it is, or shipped.', `griffin library export --library ${library} --out DIR`);
   const rank = { warning: 0, good: 1, hint: 2 } as const;
   return advice.sort((a, b) => rank[a.level] - rank[b.level]);
 }
