@@ -3,7 +3,7 @@ import type { Variant } from '../generator/types.js';
 import type { TunerContext } from './context.js';
 import type { KnownCandidate } from './journal/evidence.js';
 import type { BuiltKernel } from './kernel-builder.js';
-import { bestRatio, recordOutcome, type ProblemState } from './problem-state.js';
+import { bestRatio, limitOf, recordOutcome, type ProblemState } from './problem-state.js';
 import type { Proposal } from './search/search.js';
 import { candidateId } from './vendor.js';
 import { isMeasured, type CandidateFacts, type CandidateOutcome, type ResultKey } from './types.js';
@@ -49,13 +49,14 @@ export function createCandidateRunner(context: TunerContext, onRetaken: (pairs: 
   /** What is known without running anything, or null. */
   function lookUp(state: ProblemState, variant: Variant): Pick<KnownCandidate, 'outcome' | 'facts'> | null {
     const id = candidateId(variant, state.family);
-    // Without its default a problem cannot be tuned at all, and that one has been verified often: rather the killer was innocent of it.
-    const isTriedAgain = (kernelId: string): boolean => kernelId === state.defaultId || context.retryQuarantined;
+    // Without its default a problem cannot be tuned at all, and that one has been verified often: rather the machine was to blame.
+    const isTriedAgain = ({ outcome, quarantined }: KnownCandidate): boolean =>
+      (id === state.defaultId && (outcome.state === 'crashed' || outcome.state === 'timed-out')) || (quarantined && context.retryQuarantined);
     const elsewhere = condemned.get(id);
     try {
       const known = journal.known(keyOf(state, variant));
       // A compiler may have failed for want of memory or disk; asking it again is cheap.
-      if (known !== null && known.outcome.state !== 'compile-failed' && !(known.quarantined && isTriedAgain(id))) return known;
+      if (known !== null && known.outcome.state !== 'compile-failed' && !isTriedAgain(known)) return known;
     } catch (error) {
       return { outcome: { state: 'compile-failed', message: `cannot be rendered: ${error instanceof Error ? error.message : String(error)}` }, facts: {} };
     }
@@ -137,7 +138,7 @@ export function createCandidateRunner(context: TunerContext, onRetaken: (pairs: 
             control: context.probes.control,
             seed: context.seed,
           },
-          context.candidateLimitMs,
+          limitOf(state, context.candidateLimitMs),
         );
         onRetaken(reply.retaken);
         conclude(reply.outcome, {

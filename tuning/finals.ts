@@ -11,7 +11,7 @@ import type { CandidateRunner } from './candidates.js';
 import type { TunerContext, TuningResult } from './context.js';
 import { decide } from './decide.js';
 import { decideFromEvidence, type EvidenceDecision } from './decide-evidence.js';
-import { finalistsOf, type FinalResult, type ProblemState } from './problem-state.js';
+import { finalistsOf, limitOf, type FinalResult, type ProblemState } from './problem-state.js';
 import type { FinalReply } from './protocol.js';
 import { roofDuring, type Roof } from './roof.js';
 import { median } from './statistics.js';
@@ -23,6 +23,8 @@ import { oracleProblem } from './verify.js';
 const CHALLENGERS = 3;
 const FINAL_ROUNDS = 15;
 const HELD_OUT_ROUNDS = 15;
+/** A final may take so many times as long as a candidate: more kernels, more rounds, and rounds that are taken again. */
+const FINAL_PATIENCE = 5;
 /** Contents that the search does not see. */
 const HELD_OUT_SEED = 0x5eed;
 
@@ -52,7 +54,6 @@ function onlyDefault(state: ProblemState): FinalResult | null {
 
 export function createFinals(context: TunerContext, runner: CandidateRunner, result: TuningResult, onFinal: (state: ProblemState, finalists: number) => void): Finals {
   const { worker, journal, probes, writer } = context;
-  const limitMs = context.candidateLimitMs * 3;
 
   const idOf = (state: ProblemState, variant: Variant): string => candidateId(variant, state.family);
   const signature = (state: ProblemState): string => finalistsOf(state, CHALLENGERS).map((variant) => idOf(state, variant)).join(' ');
@@ -84,7 +85,7 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
         seed,
         launch: held ? 'replay' : 'rotation',
       },
-      limitMs,
+      FINAL_PATIENCE * limitOf(state, context.candidateLimitMs),
     );
     if (outcome.state !== 'ok') {
       const culprit = entrants.find(({ binary }) => binary.kernelId === outcome.kernelId)?.variant ?? state.search.defaultVariant;
@@ -113,7 +114,7 @@ export function createFinals(context: TunerContext, runner: CandidateRunner, res
     const { problem } = state.tuning;
     const problems = [...state.family.raggedProblems(problem.params), oracleProblem(state.family, problem).problem];
     const candidate = { kernelId: binary.kernelId, path: join(writer.directory, 'kernels', file) };
-    const reply = await worker.verify({ family: state.family.name, params: problem.params, candidate, problems, seed: HELD_OUT_SEED }, context.candidateLimitMs);
+    const reply = await worker.verify({ family: state.family.name, params: problem.params, candidate, problems, seed: HELD_OUT_SEED }, limitOf(state, context.candidateLimitMs));
     const failure = reply.failures[0];
     return failure === undefined ? null : { state: failure.state, message: `its final binary at ${failure.problem}, seed ${failure.seed}: ${failure.message}` };
   }

@@ -127,6 +127,18 @@ export function bestRatio(state: ProblemState): number | null {
   return state.search.ranking()[0]?.cost ?? null;
 }
 
+/** Until the default variant has shown how long a problem takes, it may take this long: a problem without its default cannot be tuned. */
+const DEFAULT_LIMIT_MS = 120_000;
+/** What is right may take this many times as long as the default did: it is verified and measured alike. */
+const PATIENCE = 4;
+
+/** Milliseconds after which a candidate counts as hung: `usual`, or more where even the default takes long. */
+export function limitOf(state: ProblemState, usual: number): number {
+  const tried = state.tried.get(state.defaultId);
+  if (tried === undefined) return Math.max(usual, DEFAULT_LIMIT_MS);
+  return Math.max(usual, PATIENCE * (tried.facts.evaluateMs ?? 0));
+}
+
 /** Candidates that may still be tried. */
 export function remainingCandidates(state: ProblemState): number {
   if (state.failure !== null || state.exhausted) return 0;

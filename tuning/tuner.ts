@@ -9,7 +9,7 @@ import { createCandidateRunner } from './candidates.js';
 import type { TuneProgress, TunerContext, TuningResult } from './context.js';
 import { decideFfStrategy } from './ff-strategy.js';
 import { createFinals } from './finals.js';
-import { bestRatio, remainingCandidates, type ProblemState } from './problem-state.js';
+import { bestRatio, limitOf, remainingCandidates, type ProblemState } from './problem-state.js';
 import type { Proposal } from './search/search.js';
 import type { KernelBinary } from './types.js';
 import { isVendor, candidateId } from './vendor.js';
@@ -22,6 +22,8 @@ const BATCH = 12;
 const LOOKAHEAD = 3;
 /** The gather-or-compact decision takes four finals, each on buffers of its own. */
 const STRATEGY_FINALS = 6;
+/** Each may take so many times as long as a candidate. */
+const STRATEGY_PATIENCE = 3;
 /** A problem that found this much is settled again at once; the rest waits for the end. */
 const WORTH_A_FINAL = 0.97;
 /** The library is written when something was settled, and at least this often. */
@@ -215,7 +217,8 @@ export async function runTuning(states: readonly ProblemState[], context: TunerC
     if (rests.join(' ') === decidedOn) return;
     progress('final', 'gather or compact');
     decidedOn = rests.join(' ');
-    const decision = await decideFfStrategy(states, { worker, control: context.probes.control, seed: context.seed, limitMs: context.candidateLimitMs * 3, winnerBinary });
+    const limitMs = STRATEGY_PATIENCE * Math.max(...states.map((state) => limitOf(state, context.candidateLimitMs)));
+    const decision = await decideFfStrategy(states, { worker, control: context.probes.control, seed: context.seed, limitMs, winnerBinary });
     if (decision !== null) result.decisions.splice(0, result.decisions.length, decision);
   }
 

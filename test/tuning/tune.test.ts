@@ -139,6 +139,12 @@ describe('tune', () => {
     expect(other.problems[0]?.reused).toBe(0);
   });
 
+  it('takes nothing for hung because the problem is large: the default sets the time', async () => {
+    const environmentUrl = new URL('./support/toy-slow-environment.ts', import.meta.url).href;
+    const report = await tune(options({ ...withModes(MODES.good, MODES.faster), environmentUrl, candidateLimitMs: 1, clock: performance }));
+    expect(report.problems[0]).toMatchObject({ winner: id(MODES.faster), tried: 2, failed: 0 });
+  });
+
   it('keeps the winner on record when a later run has no time for it', async () => {
     const few = withModes(MODES.good, MODES.faster);
     await tune(options(few));
